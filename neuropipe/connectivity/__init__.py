@@ -1,0 +1,1 @@
+"""Static functional connectivity: the baseline beside which every dynamic model must stand."""

@@ -1,0 +1,1 @@
+"""Checks and figures of one recording, each number with a verdict."""

@@ -1,0 +1,182 @@
+"""The contract of a Recording, one check a rule, each naming what breaks it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from neuropipe.errors import InputError
+from neuropipe.names import check_name
+
+if TYPE_CHECKING:
+    from neuropipe.recording import Recording
+
+MODALITIES = ("fmri", "calcium", "spikes", "images")
+_MAIN = {"fmri": "signals", "calcium": "signals", "spikes": "spikes", "images": "responses"}
+_TIME_TOLERANCE = 1e-3  # of one sampling step
+
+
+def check_recording(recording: Recording) -> None:
+    """Check every rule of the contract.
+
+    Raises
+    ------
+    InputError
+        Naming the first rule that is broken.
+    """
+    _check_identity(recording)
+    _check_table(recording.units, "units")
+    if recording.n_units == 0:
+        raise _broken("units is empty", "at least one unit")
+    main = _MAIN[recording.modality]
+    if getattr(recording, main) is None:
+        raise _broken(f"{recording.modality} recording without {main}", f"the group {main}")
+    if recording.signals is not None:
+        _check_signals(recording.signals, recording.units.index)
+    if recording.responses is not None:
+        _check_responses(recording)
+    if recording.spikes is not None:
+        _check_spikes(recording.spikes, recording.n_units)
+    if recording.events is not None:
+        _check_events(recording.events)
+    if recording.stimuli is not None:
+        _check_table(recording.stimuli, "stimuli")
+    if recording.confounds is not None:
+        _check_confounds(recording)
+    for name, data in recording.behavior.items():
+        check_name(name, "behaviour group")
+        _check_behavior(name, data)
+
+
+def _broken(given: str, expected: str) -> InputError:
+    return InputError(given, expected, "correct the source or its reading options")
+
+
+def _check_identity(recording: Recording) -> None:
+    for name in ("dataset", "recording", "subject"):
+        check_name(getattr(recording, name), name)
+    for name in ("session", "task", "run"):
+        value = getattr(recording, name)
+        if value != "":
+            check_name(value, name)
+    if recording.modality not in MODALITIES:
+        raise _broken(f"modality is {recording.modality!r}", f"one of {', '.join(MODALITIES)}")
+    for name in ("participant", "sources", "history", "software", "attrs"):
+        try:
+            json.dumps(getattr(recording, name), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise _broken(f"{name} cannot be stored: {error}", "plain finite values") from error
+
+
+def _check_table(table: pd.DataFrame, name: str) -> None:
+    labels = list(table.index)
+    if not all(isinstance(label, str) and label and "\0" not in label for label in labels):
+        raise _broken(f"{name} has an index entry that is no text", "non-empty text names")
+    if not table.index.is_unique:
+        twice = table.index[table.index.duplicated()][0]
+        raise _broken(f"{name} names {twice!r} more than once", "unique names")
+    if not table.columns.is_unique:
+        raise _broken(f"{name} has two columns of one name", "unique column names")
+    for column in table.columns:
+        if not isinstance(column, str) or not column or "/" in column or "\0" in column:
+            raise _broken(f"{name} has a column named {column!r}", "text without '/'")
+        kind = table[column].to_numpy().dtype.kind
+        if kind not in "biufOU":
+            raise _broken(f"{name}.{column} holds {table[column].dtype}", "numbers, bools or text")
+
+
+def _check_signals(signals: xr.DataArray, units: pd.Index) -> None:
+    if signals.dims != ("time", "unit") or signals.dtype != np.float32:
+        raise _broken(
+            f"signals has dimensions {signals.dims} of {signals.dtype}", "float32 (time, unit)"
+        )
+    if list(signals["unit"].values) != list(units):
+        raise _broken("signals names other units than the unit table", "the same names in order")
+    if signals.sizes["time"] < 2:
+        raise _broken(f"signals has {signals.sizes['time']} samples", "at least two samples")
+    rate = signals.attrs.get("sampling_rate")
+    if not isinstance(rate, float | np.floating) or not np.isfinite(rate) or rate <= 0:
+        raise _broken(f"signals has sampling_rate {rate!r}", "a positive rate in Hz")
+    time = signals["time"].values
+    ideal = time[0] + np.arange(len(time)) / rate
+    if not np.all(np.abs(time - ideal) <= _TIME_TOLERANCE / rate):
+        raise _broken("signals is not sampled at its sampling_rate", "uniform time steps")
+    if np.isinf(signals.values).any():
+        raise _broken("signals holds infinite values", "finite values, NaN where missing")
+    if np.isnan(signals.values).all():
+        raise _broken("signals holds only NaN", "at least one measured value")
+
+
+def _check_responses(recording: Recording) -> None:
+    responses = recording.responses
+    assert responses is not None
+    if responses.dims != ("repeat", "stimulus", "unit") or responses.dtype != np.float32:
+        raise _broken(
+            f"responses has dimensions {responses.dims} of {responses.dtype}",
+            "float32 (repeat, stimulus, unit)",
+        )
+    if responses.sizes["unit"] != recording.n_units:
+        raise _broken(
+            f"responses has {responses.sizes['unit']} units",
+            f"{recording.n_units} as in the unit table",
+        )
+    n_stimuli = None if recording.stimuli is None else len(recording.stimuli)
+    if responses.sizes["stimulus"] != n_stimuli:
+        raise _broken(
+            f"responses has {responses.sizes['stimulus']} stimuli",
+            f"as many as the stimulus table ({n_stimuli})",
+        )
+    if np.isinf(responses.values).any() or np.isnan(responses.values).all():
+        raise _broken("responses is infinite or all NaN", "finite values, NaN where missing")
+
+
+def _check_spikes(spikes: xr.Dataset, n_units: int) -> None:
+    if set(spikes.data_vars) != {"spike_times", "unit_index"}:
+        raise _broken(f"spikes holds {sorted(map(str, spikes.data_vars))}", "spike_times, unit_index")
+    times, index = spikes["spike_times"].values, spikes["unit_index"].values
+    if times.dtype != np.float64 or times.ndim != 1 or index.dtype != np.int32:
+        raise _broken("spikes has other types", "float64 spike_times and int32 unit_index")
+    if not np.isfinite(times).all() or (times < 0).any():
+        raise _broken("spike_times has negative or non-finite times", "times in s from 0 on")
+    if (np.diff(times) < 0).any():
+        raise _broken("spike_times is not sorted", "increasing times")
+    if len(index) and (index.min() < 0 or index.max() >= n_units):
+        raise _broken("unit_index points outside the unit table", f"0 to {n_units - 1}")
+
+
+def _check_events(events: pd.DataFrame) -> None:
+    _check_table(events, "events")
+    for column in ("onset", "duration"):
+        if column not in events or events[column].dtype.kind not in "fiu":
+            raise _broken(f"events has no numeric {column}", "onset and duration in s")
+    if not np.isfinite(events["onset"].to_numpy(float)).all():
+        raise _broken("events has an onset that is no number", "onsets in s")
+    if (events["duration"].to_numpy(float) < 0).any():
+        raise _broken("events has a negative duration", "durations in s from 0 on")
+
+
+def _check_confounds(recording: Recording) -> None:
+    confounds = recording.confounds
+    assert confounds is not None
+    if recording.signals is None or set(confounds.dims) != {"time"}:
+        raise _broken("confounds stands without signals", "traces on the signals' time axis")
+    if confounds.sizes["time"] != recording.signals.sizes["time"]:
+        raise _broken(
+            f"confounds has {confounds.sizes['time']} samples",
+            f"{recording.signals.sizes['time']} as in signals",
+        )
+
+
+def _check_behavior(name: str, data: xr.Dataset) -> None:
+    if set(data.dims) != {"time"} or "time" not in data.coords or not data.sizes["time"]:
+        raise _broken(f"behaviour group {name} has no time axis", "series over time in s")
+    time = data["time"].values
+    if not np.isfinite(time).all() or (np.diff(time) <= 0).any():
+        raise _broken(f"behaviour group {name} has times out of order", "increasing times in s")
+    for series in data.data_vars:
+        if data[series].dtype.kind not in "fiub":
+            raise _broken(f"behaviour {name}.{series} is no number", "numeric series")

@@ -1,0 +1,1 @@
+"""Results to pages: one a subject, one index a dataset."""

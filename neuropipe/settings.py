@@ -1,0 +1,47 @@
+"""From JSON on a command line to a validated settings model."""
+
+from __future__ import annotations
+
+import json
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from neuropipe.errors import SettingsError
+from neuropipe.manifest import validated
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Settings(BaseModel):
+    """Base of the settings of an analysis: unknown keys are refused, values are frozen.
+
+    Each field carries its unit, range, default and source, so that the configuration reference can
+    be generated from the models.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def parse_settings(model: type[M], text: str, where: str) -> M:
+    """Parse and validate settings given as JSON.
+
+    Parameters
+    ----------
+    model : type
+        The settings model.
+    text : str
+        JSON; ``""`` stands for all defaults.
+    where : str
+        What the settings are of, for the error.
+
+    Raises
+    ------
+    SettingsError
+        Naming the path of the first wrong key.
+    """
+    try:
+        data = json.loads(text or "{}")
+    except ValueError as error:
+        raise SettingsError(f"{where}: {error}", "JSON", "correct it") from error
+    return validated(model, data, where, SettingsError)

@@ -1,0 +1,1 @@
+"""Generators whose truth is known; each writes files in the formats that laboratories use."""

@@ -1,0 +1,1 @@
+"""Splits, resampling, permutation tests, classifiers and noise ceilings."""
