@@ -1,9 +1,9 @@
 """Hashes of code and files, so that a change reruns what depends on it and nothing else.
 
 Snakemake does not see an edit in an imported module. Each rule therefore carries, among its
-parameters, the fingerprint of the modules it runs: a hash over the syntax trees of those modules and
-of every `neuropipe` module they import, directly or not, and over the templates beside them. Comments,
-docstrings and layout do not count.
+parameters, the fingerprint of the modules it runs: a hash over the syntax trees of those modules,
+of every `neuropipe` module they import, directly or not, and over the templates beside them.
+Comments, docstrings and layout do not count.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -102,7 +102,7 @@ def _exists(name: str, package: Path) -> bool:
     return _module_path(name, package).is_file()
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parse(path: Path, package: str) -> tuple[str, frozenset[str]]:
     """Dump a module's syntax without docstrings, and list what it imports from the package."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

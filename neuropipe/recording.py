@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from neuropipe.errors import InputError
 from neuropipe.names import check_name
 from neuropipe.recording_checks import MODALITIES, check_recording
 
-__all__ = ["MODALITIES", "MISSING", "Recording", "behavior_series", "signals_array", "text_table"]
+__all__ = ["MISSING", "MODALITIES", "Recording", "behavior_series", "signals_array", "text_table"]
 
 MISSING = "n/a"  # missing text, as in BIDS
 FORMAT = "neuropipe-recording-1"
@@ -136,7 +137,7 @@ class Recording:
         order = np.argsort(index, kind="stable")
         bounds = np.searchsorted(index[order], np.arange(self.n_units + 1))
         ordered = times[order]
-        return [ordered[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        return [ordered[a:b] for a, b in pairwise(bounds)]
 
     def check(self) -> Recording:
         """Check the whole contract and return self.

@@ -136,7 +136,9 @@ def _check_responses(recording: Recording) -> None:
 
 def _check_spikes(spikes: xr.Dataset, n_units: int) -> None:
     if set(spikes.data_vars) != {"spike_times", "unit_index"}:
-        raise _broken(f"spikes holds {sorted(map(str, spikes.data_vars))}", "spike_times, unit_index")
+        raise _broken(
+            f"spikes holds {sorted(map(str, spikes.data_vars))}", "spike_times, unit_index"
+        )
     times, index = spikes["spike_times"].values, spikes["unit_index"].values
     if times.dtype != np.float64 or times.ndim != 1 or index.dtype != np.int32:
         raise _broken("spikes has other types", "float64 spike_times and int32 unit_index")

@@ -13,7 +13,14 @@ from neuropipe.settings import parse_settings
 
 
 def ingest(
-    *, dataset: str, modality: str, recording: str, lock: Path, root: Path, settings: str, output: Path
+    *,
+    dataset: str,
+    modality: str,
+    recording: str,
+    lock: Path,
+    root: Path,
+    settings: str,
+    output: Path,
 ) -> None:
     """Read one recording of a dataset and write it.
 

@@ -1,29 +1,18 @@
-"""From a locked recording to a Recording: the one table of formats."""
+"""From a locked recording to a Recording, whatever its format."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from neuropipe.errors import InputError
+from neuropipe.ingest.formats import READERS
 from neuropipe.ingest.settings import ReadSettings
 from neuropipe.ingest.source import SourceFiles
 from neuropipe.manifest import LockedRecording
 from neuropipe.provenance import software_versions
 from neuropipe.recording import Recording
-
-#: Reader module by (modality, format). Each has `matches`, `discover` and `read`.
-READERS = {
-    ("fmri", "nifti"): "neuropipe.ingest.bids",
-    ("fmri", "timeseries"): "neuropipe.ingest.timeseries",
-    ("calcium", "nwb"): "neuropipe.ingest.nwb_ophys",
-    ("calcium", "suite2p"): "neuropipe.ingest.suite2p",
-    ("spikes", "nwb"): "neuropipe.ingest.nwb_spikes",
-    ("images", "arrays"): "neuropipe.ingest.images",
-    ("images", "algonauts"): "neuropipe.ingest.algonauts",
-}
 
 
 def reader(modality: str, paths: Sequence[str], settings: ReadSettings) -> Any:
@@ -42,7 +31,9 @@ def reader(modality: str, paths: Sequence[str], settings: ReadSettings) -> Any:
         If no reader of the modality knows any of the files.
     """
     wanted = getattr(settings, "format", "auto")
-    modules = [m for (mod, form), m in READERS.items() if mod == modality and wanted in ("auto", form)]
+    modules = [
+        m for (mod, form), m in READERS.items() if mod == modality and wanted in ("auto", form)
+    ]
     for name in modules:
         module = import_module(name)
         if wanted != "auto" or module.matches(paths):

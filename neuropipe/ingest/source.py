@@ -84,9 +84,7 @@ class SourceFiles:
                     f"restore the file or run `neuropipe manifest lock {self.dataset}`",
                 )
             size = 0 if path.is_dir() else path.stat().st_size
-            sources.append(
-                {"role": file.role, "path": file.path, "bytes": size, "sha256": digest}
-            )
+            sources.append({"role": file.role, "path": file.path, "bytes": size, "sha256": digest})
         return sources
 
 

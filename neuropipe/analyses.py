@@ -1,0 +1,69 @@
+"""The one table of what the workflow does with a recording.
+
+A part is a step with settings and code of its own: reading, quality, an analysis, the report. The
+workflow asks this table which parts a dataset has and which modules each part's code is, so that a
+change reruns that part and what hangs on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neuropipe.connectivity.settings import ConnectivitySettings
+from neuropipe.ingest.formats import READERS
+from neuropipe.quality.settings import QualitySettings
+from neuropipe.report.settings import ReportSettings
+from neuropipe.settings import Settings
+
+
+@dataclass(frozen=True)
+class Part:
+    """A step of the workflow.
+
+    Parameters
+    ----------
+    name : str
+        Its key in ``config.yaml`` and its folder below ``results/<dataset>/``.
+    settings : type of Settings
+        Model of its settings.
+    modules : tuple of str
+        Modules whose code, with all they import, decides what it computes.
+    modalities : tuple of str
+        Where it applies.
+    per_dataset : bool
+        Whether it also has a result over the whole dataset.
+    """
+
+    name: str
+    settings: type[Settings]
+    modules: tuple[str, ...]
+    modalities: tuple[str, ...]
+    per_dataset: bool = False
+
+
+QUALITY = Part(
+    "quality", QualitySettings, ("quality.commands",), ("fmri", "calcium", "spikes", "images")
+)
+CONNECTIVITY = Part(
+    "connectivity",
+    ConnectivitySettings,
+    ("connectivity.commands",),
+    ("fmri", "calcium"),
+    per_dataset=True,
+)
+REPORT = Part("report", ReportSettings, ("report.commands",), QUALITY.modalities)
+
+#: Analyses in the order of the report's sections.
+ANALYSES = (CONNECTIVITY,)
+PARTS = {part.name: part for part in (QUALITY, *ANALYSES, REPORT)}
+
+
+def reader_modules(modality: str) -> tuple[str, ...]:
+    """Modules whose code decides what a recording of a modality holds."""
+    readers = [m for (found, _), m in READERS.items() if found == modality]
+    return ("ingest.commands", *(m.removeprefix("neuropipe.") for m in readers))
+
+
+def simulator_modules(kind: str) -> tuple[str, ...]:
+    """Modules whose code decides what a simulated dataset holds."""
+    return ("simulate.commands", f"simulate.{kind}_files")

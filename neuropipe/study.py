@@ -1,0 +1,294 @@
+"""A study: one folder's manifest, configuration and locks, as the workflow sees them.
+
+The Snakefile builds one `Study` and asks it for names, settings and fingerprints. Nothing here
+touches the data: planning reads the manifest, the configuration and the lock tables alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from neuropipe.analyses import ANALYSES, PARTS, QUALITY, Part, reader_modules, simulator_modules
+from neuropipe.connectivity.settings import ConnectivitySettings
+from neuropipe.errors import ManifestError, SettingsError
+from neuropipe.fingerprint import fingerprint
+from neuropipe.ingest.settings import READ_SETTINGS
+from neuropipe.manifest import (
+    Dataset,
+    LockedRecording,
+    Manifest,
+    PathSource,
+    SimulateSource,
+    load_manifest,
+    read_lock,
+    validated,
+)
+from neuropipe.quality.settings import QualitySettings
+from neuropipe.report.settings import ReportSettings
+from neuropipe.results import GROUP
+from neuropipe.settings import Settings
+
+LOCKS = Path("config/recordings")
+RESOURCES = Path("resources")
+
+
+class Config(Settings):
+    """The configuration file: defaults of every part, for all datasets."""
+
+    manifest: str = Field(
+        default="data_manifest.yaml", description="the data manifest, relative to the study"
+    )
+    quality: QualitySettings = Field(default=QualitySettings(), description="quality checks")
+    connectivity: ConnectivitySettings = Field(
+        default=ConnectivitySettings(), description="static functional connectivity"
+    )
+    report: ReportSettings = Field(default=ReportSettings(), description="report pages")
+
+
+@dataclass(frozen=True)
+class Study:
+    """Manifest, configuration and locks of one study.
+
+    Parameters
+    ----------
+    config : Config
+        Validated configuration.
+    manifest : Manifest
+        Validated manifest.
+    folder : Path
+        The manifest's folder; locks and relative data paths start here.
+    """
+
+    config: Config
+    manifest: Manifest
+    folder: Path
+
+    @classmethod
+    def load(cls, config: Mapping[str, Any], root: Path = Path()) -> Study:
+        """Validate a study's configuration and manifest.
+
+        Parameters
+        ----------
+        config : mapping
+            As Snakemake parsed it.
+        root : Path
+            The study's folder.
+
+        Raises
+        ------
+        SettingsError, ManifestError
+            Naming the path of the first wrong key.
+        """
+        checked = validated(Config, dict(config), "config", SettingsError)
+        path = root / checked.manifest
+        study = cls(checked, load_manifest(path), path.parent)
+        for name, dataset in study.datasets.items():
+            study.read_settings(name)
+            for part in dataset.analyses:
+                study.settings(name, part)
+        return study
+
+    @cached_property
+    def datasets(self) -> dict[str, Dataset]:
+        """Enabled datasets by name."""
+        return {name: d for name, d in self.manifest.datasets.items() if d.enabled}
+
+    def dataset(self, name: str) -> Dataset:
+        """Return an enabled dataset.
+
+        Raises
+        ------
+        ManifestError
+            If the manifest enables none of that name.
+        """
+        if name not in self.datasets:
+            raise ManifestError(
+                f"dataset {name!r}", f"one of {', '.join(self.datasets) or 'none'}", "enable it"
+            )
+        return self.datasets[name]
+
+    @cached_property
+    def _locks(self) -> dict[str, dict[str, LockedRecording]]:
+        locks = {}
+        for name in self.datasets:
+            recordings = read_lock(self.lock(name), name)
+            for found in recordings:
+                if found.recording == GROUP:
+                    raise ManifestError(
+                        f"dataset {name} has a recording named {GROUP!r}",
+                        "another name",
+                        "rename its file",
+                    )
+            locks[name] = {found.recording: found for found in recordings}
+        return locks
+
+    def lock(self, name: str) -> Path:
+        """Path of a dataset's lock table."""
+        return self.folder / LOCKS / f"{name}.tsv"
+
+    def root(self, name: str) -> Path:
+        """Folder that the paths of a dataset's lock are relative to."""
+        source = self.dataset(name).source
+        if isinstance(source, PathSource):
+            path = self.folder / source.path
+            return path.parent if path.is_file() else path
+        return RESOURCES / name
+
+    def kind(self, name: str) -> str:
+        """Tell whether a dataset is on this machine: ``local``, ``simulated`` or ``remote``."""
+        source = self.dataset(name).source
+        if isinstance(source, PathSource):
+            return "local"
+        return "simulated" if isinstance(source, SimulateSource) else "remote"
+
+    def datasets_of(self, kind: str) -> list[str]:
+        """Names of the enabled datasets of a kind."""
+        return [name for name in self.datasets if self.kind(name) == kind]
+
+    def check_locks(self) -> None:
+        """Read every lock.
+
+        Raises
+        ------
+        LockError
+            If an enabled dataset has none, naming the command that makes it.
+        """
+        _ = self._locks
+
+    def atlases(self, name: str) -> list[str]:
+        """Folders of the named atlases that reading a dataset needs."""
+        atlas = json.loads(self.read_settings(name)).get("atlas")
+        return [f"{RESOURCES}/atlases/{atlas}"] if atlas else []
+
+    def recordings(self, name: str, subject: str | None = None) -> list[str]:
+        """Names of a dataset's recordings, or of one subject's."""
+        locked = self._locks[name].values()
+        return [r.recording for r in locked if subject in (None, r.subject)]
+
+    def subjects(self, name: str) -> list[str]:
+        """Subjects of a dataset, sorted."""
+        return sorted({r.subject for r in self._locks[name].values()})
+
+    def analyses(self, name: str) -> list[Part]:
+        """Analyses that a dataset is put through, in the report's order."""
+        dataset = self.dataset(name)
+        return [
+            part
+            for part in ANALYSES
+            if dataset.modality in part.modalities
+            and dataset.analyses.get(part.name, True) is not False
+        ]
+
+    def settings(self, name: str, part: str) -> str:
+        """Settings of one part for one dataset: the configuration with the manifest's overrides.
+
+        Returns
+        -------
+        str
+            Validated settings as JSON, every default written out.
+
+        Raises
+        ------
+        ManifestError
+            If the manifest names an unknown part or setting.
+        """
+        dataset = self.dataset(name)
+        where = f"manifest: datasets.{name}.analyses.{part}"
+        if part not in PARTS:
+            raise ManifestError(where, f"one of {', '.join(PARTS)}", "correct the name")
+        own = dataset.analyses.get(part, {})
+        merged = _merge(
+            getattr(self.config, part).model_dump(), own if isinstance(own, dict) else {}
+        )
+        return validated(PARTS[part].settings, merged, where, ManifestError).model_dump_json()
+
+    def read_settings(self, name: str) -> str:
+        """Reading options of a dataset as JSON, validated by its modality's model.
+
+        Raises
+        ------
+        ManifestError
+            If an option is unknown or impossible.
+        """
+        dataset = self.dataset(name)
+        where = f"manifest: datasets.{name}.read"
+        model = READ_SETTINGS[dataset.modality]
+        return validated(model, dataset.read, where, ManifestError).model_dump_json()
+
+    def source_settings(self, name: str) -> str:
+        """Settings of a simulated dataset as JSON."""
+        source = self.dataset(name).source
+        return json.dumps(source.settings if isinstance(source, SimulateSource) else {})
+
+    def card(self, name: str) -> str:
+        """Name, title, modality, licence and citation of a dataset as JSON, for its report."""
+        dataset = self.dataset(name)
+        fields = ("title", "modality", "license", "citation")
+        return json.dumps({"name": name} | {field: getattr(dataset, field) for field in fields})
+
+    def files_digest(self, name: str, recording: str | None = None) -> str:
+        """Hash the lock's rows of a recording, or of the whole dataset.
+
+        It stands for the raw files among a rule's parameters, so that planning need not look at
+        them.
+        """
+        locked = self._locks[name]
+        chosen = locked.values() if recording is None else [locked[recording]]
+        return hashlib.sha256(repr(list(chosen)).encode()).hexdigest()[:16]
+
+    def code(self, part: str, name: str | None = None) -> str:
+        """Fingerprint of a part's code: ``ingest``, ``simulate``, or a part of the table.
+
+        Parameters
+        ----------
+        part : str
+        name : str, optional
+            The dataset, where the code depends on its modality.
+        """
+        if part == "ingest" and name is not None:
+            return _fingerprint(reader_modules(self.dataset(name).modality))
+        if part == "simulate" and name is not None:
+            source = self.dataset(name).source
+            return _fingerprint(simulator_modules(source.simulate))
+        return _fingerprint(PARTS[part].modules)
+
+    def results_of(self, name: str, subject: str) -> list[str]:
+        """Result folders that a subject's page is made of, in the order of its sections."""
+        return self._results(name, self.recordings(name, subject))
+
+    def results_of_dataset(self, name: str) -> list[str]:
+        """Result folders of all recordings and of the dataset."""
+        return self._results(name, self.recordings(name))
+
+    def _results(self, name: str, recordings: Sequence[str]) -> list[str]:
+        folders = [f"results/{name}/{QUALITY.name}/{r}" for r in recordings]
+        for part in self.analyses(name):
+            folders += [f"results/{name}/{part.name}/{r}" for r in recordings]
+            if part.per_dataset:
+                folders.append(f"results/{name}/{part.name}/{GROUP}")
+        return folders
+
+    def pages(self, name: str) -> list[str]:
+        """Report pages of a dataset's subjects."""
+        return [f"results/{name}/report/sub-{subject}.html" for subject in self.subjects(name)]
+
+
+@cache
+def _fingerprint(modules: tuple[str, ...]) -> str:
+    return fingerprint(*modules)
+
+
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        nested = isinstance(value, Mapping) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if nested else value
+    return merged

@@ -1,0 +1,62 @@
+"""`neuropipe validate`: every part proves itself on data whose truth is known."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from neuropipe.atomic import atomic_file
+from neuropipe.errors import SettingsError
+from neuropipe.stats.checks import Check
+
+#: Modules whose `checks()` make up each proof.
+PROOFS = {
+    "simulate": ("neuropipe.simulate.validate", "neuropipe.simulate.validate_stimuli"),
+    "connectivity": ("neuropipe.connectivity.validate",),
+}
+
+
+def validate(name: str, *, output: Path | None = None, full: bool = False) -> int:
+    """Run the checks of one part and print measured against threshold.
+
+    Parameters
+    ----------
+    name : str
+        A key of `PROOFS`.
+    output : Path, optional
+        Where to write the rows as JSON.
+    full : bool
+        Whether to run the long form, where a part has one.
+
+    Returns
+    -------
+    int
+        0 when every check passed, else 1.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such part.
+    """
+    if name not in PROOFS:
+        raise SettingsError(f"validate {name}", f"one of {', '.join(PROOFS)}", "correct the name")
+    rows: list[Check] = []
+    for module in PROOFS[name]:
+        checks = import_module(module).checks
+        takes_full = "full" in inspect.signature(checks).parameters
+        rows += checks(full=full) if takes_full else checks()
+    table = Table("check", "measured", "threshold", "", title=f"neuropipe validate {name}")
+    for row in rows:
+        mark = "[green]pass[/]" if row.passed else "[red]FAIL[/]"
+        table.add_row(row.name, str(row.measured), str(row.threshold), mark)
+    Console(width=120).print(table)
+    if output is not None:
+        with atomic_file(output) as temporary:
+            temporary.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    return int(not all(row.passed for row in rows))

@@ -1,0 +1,37 @@
+# What every rule shares: the study, the names that wildcards may take, and the final targets.
+import os
+import sys
+from pathlib import Path
+
+# The package beside this workflow is the one whose code the fingerprints describe.
+sys.path.insert(0, str(Path(workflow.current_basedir).parents[1]))
+
+from neuropipe.errors import NeuropipeError
+from neuropipe.study import Study
+from snakemake.exceptions import WorkflowError
+
+try:
+    study = Study.load(config)
+    study.check_locks()
+except NeuropipeError as error:
+    raise WorkflowError(str(error))
+
+NAME = "[A-Za-z0-9][A-Za-z0-9_+-]*"
+
+
+wildcard_constraints:
+    dataset=NAME,
+    recording=f"(?!group(/|$)){NAME}",
+    subject=NAME,
+
+
+def one_of(names):
+    """Regular expression of these names alone; of none where there are none."""
+    return "|".join(names) if names else "(?!)"
+
+
+def recordings_of(wildcards):
+    return [
+        f"results/{wildcards.dataset}/recordings/{recording}.nc"
+        for recording in study.recordings(wildcards.dataset)
+    ]
