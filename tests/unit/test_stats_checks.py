@@ -6,6 +6,7 @@ import math
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from neuropipe.stats.checks import at_least, at_most, between, failures, near
 
 FINITE = st.floats(-1e6, 1e6)
