@@ -1,10 +1,12 @@
 # What every rule shares: the study, the names that wildcards may take, and the final targets.
-import os
 import sys
 from pathlib import Path
 
-# The package beside this workflow is the one whose code the fingerprints describe.
-sys.path.insert(0, str(Path(workflow.current_basedir).parents[1]))
+# The package beside this workflow is the one whose code the fingerprints describe, so it is the one
+# that runs, here and in every job, whatever else the environment has installed.
+CHECKOUT = str(Path(str(workflow.current_basedir)).resolve().parents[1])
+sys.path.insert(0, CHECKOUT)
+shell.prefix(f"export PYTHONPATH='{CHECKOUT}'${{{{PYTHONPATH:+:$PYTHONPATH}}}}; ")
 
 from neuropipe.errors import NeuropipeError
 from neuropipe.study import Study

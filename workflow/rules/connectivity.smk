@@ -25,7 +25,7 @@ rule connectivity:
         settings=lambda w: study.settings(w.dataset, "connectivity"),
         code=lambda w: study.code("connectivity"),
     shell:
-        "neuropipe connectivity recording {input} --settings {params.settings:q}"
+        "python -m neuropipe connectivity recording {input} --settings {params.settings:q}"
         " --output {output} 2> {log}"
 
 
@@ -56,6 +56,6 @@ rule connectivity_group:
         settings=lambda w: study.settings(w.dataset, "connectivity"),
         code=lambda w: study.code("connectivity"),
     shell:
-        "neuropipe connectivity group {wildcards.dataset} --lock {params.lock:q}"
+        "python -m neuropipe connectivity group {wildcards.dataset} --lock {params.lock:q}"
         " --recordings {params.recordings} --settings {params.settings:q}"
         " --output {output} 2> {log}"

@@ -21,7 +21,7 @@ rule simulate:
     wildcard_constraints:
         dataset=one_of(study.datasets_of("simulated")),
     shell:
-        "neuropipe simulate {params.kind} --settings {params.settings:q} --output {output} 2> {log}"
+        "python -m neuropipe simulate {params.kind} --settings {params.settings:q} --output {output} 2> {log}"
 
 
 rule fetch:
@@ -44,7 +44,7 @@ rule fetch:
         dataset=one_of(study.datasets_of("remote")),
     retries: 2
     shell:
-        "neuropipe fetch {wildcards.recording} --dataset {wildcards.dataset}"
+        "python -m neuropipe fetch {wildcards.recording} --dataset {wildcards.dataset}"
         " --lock {params.lock:q} --root {params.root:q} 2> {log}"
 
 
@@ -64,7 +64,7 @@ rule atlas:
         atlas=NAME,
     retries: 2
     shell:
-        "neuropipe atlas {wildcards.atlas} --output {output} 2> {log}"
+        "python -m neuropipe atlas {wildcards.atlas} --output {output} 2> {log}"
 
 
 def sources_of(wildcards):
@@ -100,6 +100,6 @@ rule ingest:
         settings=lambda w: study.read_settings(w.dataset),
         code=lambda w: study.code("ingest", w.dataset),
     shell:
-        "neuropipe ingest {wildcards.recording} --dataset {wildcards.dataset}"
+        "python -m neuropipe ingest {wildcards.recording} --dataset {wildcards.dataset}"
         " --modality {params.modality} --lock {params.lock:q} --root {params.root:q}"
         " --settings {params.settings:q} --output {output} 2> {log}"

@@ -25,4 +25,4 @@ rule quality:
         settings=lambda w: study.settings(w.dataset, "quality"),
         code=lambda w: study.code("quality"),
     shell:
-        "neuropipe quality {input} --settings {params.settings:q} --output {output} 2> {log}"
+        "python -m neuropipe quality {input} --settings {params.settings:q} --output {output} 2> {log}"

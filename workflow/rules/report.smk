@@ -26,7 +26,7 @@ rule report_subject:
         settings=lambda w: study.settings(w.dataset, "report"),
         code=lambda w: study.code("report"),
     shell:
-        "neuropipe report subject {wildcards.subject} {input} --dataset {params.card:q}"
+        "python -m neuropipe report subject {wildcards.subject} {input} --dataset {params.card:q}"
         " --settings {params.settings:q} --output {output} 2> {log}"
 
 
@@ -52,7 +52,7 @@ rule report_index:
         settings=lambda w: study.settings(w.dataset, "report"),
         code=lambda w: study.code("report"),
     shell:
-        "neuropipe report index {params.results} --dataset {params.card:q} --lock {params.lock:q}"
+        "python -m neuropipe report index {params.results} --dataset {params.card:q} --lock {params.lock:q}"
         " --settings {params.settings:q} --output {output} 2> {log}"
 
 
@@ -74,4 +74,4 @@ rule report_home:
     params:
         code=study.code("report"),
     shell:
-        "neuropipe report home {input} --output {output} 2> {log}"
+        "python -m neuropipe report home {input} --output {output} 2> {log}"
