@@ -59,6 +59,8 @@ class Metric:
         Judgement by the bounds of the settings.
     bounds : str
         Those bounds in words.
+    better : {"higher", "lower", ""}
+        Which way is better; ``""`` where neither is. The index ranks subjects by it.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Metric:
     split: str = ""
     verdict: Verdict | None = None
     bounds: str = ""
+    better: Literal["higher", "lower", ""] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
