@@ -31,7 +31,15 @@ from neuropipe.errors import InputError
 from neuropipe.names import check_name
 from neuropipe.recording_checks import MODALITIES, check_recording
 
-__all__ = ["MISSING", "MODALITIES", "Recording", "behavior_series", "signals_array", "text_table"]
+__all__ = [
+    "MISSING",
+    "MODALITIES",
+    "Recording",
+    "behavior_series",
+    "responses_array",
+    "signals_array",
+    "text_table",
+]
 
 MISSING = "n/a"  # missing text, as in BIDS
 FORMAT = "neuropipe-recording-1"
@@ -190,7 +198,7 @@ class Recording:
         for name in ("signals", "responses"):
             array = getattr(self, name)
             if array is not None:
-                data = array.drop_vars("unit").rename(name)
+                data = array.drop_vars("unit", errors="ignore").rename(name)
                 groups[f"/{name}"] = data.to_dataset().assign_attrs(array.attrs)
         for name, index in _TABLES.items():
             table = getattr(self, name)
@@ -248,6 +256,28 @@ def signals_array(
         dims=("time", "unit"),
         coords={"time": time, "unit": np.asarray(units, dtype=object)},
         attrs={"sampling_rate": float(sampling_rate), "unit": unit},
+        name="signals",
+    )
+
+
+def responses_array(values: np.ndarray, units: pd.Index, *, unit: str = "") -> xr.DataArray:
+    """Wrap responses to stimuli as the `responses` of a recording.
+
+    Parameters
+    ----------
+    values : array of shape (n_repeats, n_stimuli, n_units)
+        Responses; NaN where a trial is missing.
+    units : pandas.Index of length n_units
+        Names of the units.
+    unit : str
+        What the values are measured in; ``""`` for arbitrary units.
+    """
+    return xr.DataArray(
+        np.asarray(values, dtype=np.float32),
+        dims=("repeat", "stimulus", "unit"),
+        coords={"unit": np.asarray(units, dtype=object)},
+        attrs={"unit": unit},
+        name="responses",
     )
 
 

@@ -233,12 +233,15 @@ def _figure_path(folder: Path, name: str) -> Path:
 
 
 def _save_figure(figure: ResultFigure, folder: Path) -> None:
+    from neuropipe.plotting import style  # matplotlib is loaded only where figures are drawn
+
     assert figure.figure is not None
     path = folder / f"{check_name(figure.name, 'figure')}.svg"
-    figure.figure.savefig(path, metadata={"Date": None, "Creator": None})
-    if path.stat().st_size > _SVG_LIMIT:
-        path.unlink()
-        figure.figure.savefig(path.with_suffix(".png"), dpi=_PNG_DPI)
+    with style():
+        figure.figure.savefig(path, metadata={"Date": None, "Creator": None})
+        if path.stat().st_size > _SVG_LIMIT:
+            path.unlink()
+            figure.figure.savefig(path.with_suffix(".png"), dpi=_PNG_DPI)
     figure.figure.clear()
 
 
