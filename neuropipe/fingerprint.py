@@ -16,7 +16,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 _CHUNK = 1 << 20
-_TEMPLATES = {".css", ".j2", ".json", ".html"}
+_TEMPLATES = {".css", ".html", ".j2", ".js", ".json"}
 
 
 def fingerprint(*modules: str, package: Path = PACKAGE) -> str:
@@ -46,7 +46,8 @@ def fingerprint(*modules: str, package: Path = PACKAGE) -> str:
         tree, _ = _parse(path, package.name)
         digest.update(f"{name}\0{tree}\0".encode())
         folders.add(path.parent)
-    for template in sorted(t for f in folders for t in f.iterdir() if t.suffix in _TEMPLATES):
+    beside = (t for f in folders for place in (f, f / "templates") for t in place.glob("*.*"))
+    for template in sorted(t for t in beside if t.suffix in _TEMPLATES):
         digest.update(f"{template.name}\0{sha256_file(template)}\0".encode())
     return digest.hexdigest()[:16]
 

@@ -42,13 +42,15 @@ def test_imports_inside_functions_count(package: Path) -> None:
     [
         ("part/a.py", "from pkg.base import f\n\ndef g():\n    return f() + 1\n", True),
         ("base.py", "def f():\n    return 3\n", True),
-        ("part/page.j2", "<p>hello</p>", True),
+        ("part/style.css", "p {}", True),
+        ("part/templates/page.j2", "<p>hello</p>", True),
         ("other.py", "def h():\n    return 5\n", False),
         ("base.py", '# why\ndef f():\n    """Say one."""\n\n    return 1\n', False),
     ],
 )
 def test_moves_with_code_alone(package: Path, file: str, text: str, moves: bool) -> None:
     before = taken(package)
+    (package / file).parent.mkdir(exist_ok=True)
     (package / file).write_text(text)
     assert (taken(package) != before) == moves
 

@@ -68,7 +68,7 @@ def test_incomplete_folder_is_refused(part: str, tmp_path: Path) -> None:
 def test_missing_figure_is_refused(tmp_path: Path) -> None:
     result().write(tmp_path / "out")
     (tmp_path / "out" / "figures" / "lines.svg").unlink()
-    with pytest.raises(ResultError, match="lines.svg"):
+    with pytest.raises(ResultError, match=r"lines\.svg"):
         Result.read(tmp_path / "out", arrays=False)
 
 
