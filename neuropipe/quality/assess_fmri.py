@@ -1,0 +1,295 @@
+"""Quality of region time series: from a Recording to metrics, arrays, figures and words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from neuropipe.quality import fmri
+from neuropipe.quality.evaluate import Assessment, dataset
+from neuropipe.quality.figures_fmri import carpet_figure, units_figure
+from neuropipe.quality.settings import FmriQualitySettings
+from neuropipe.quality.verdicts import judged, median, median_interval, number, share
+from neuropipe.recording import Recording
+from neuropipe.results import Metric
+
+_REFERENCES = {
+    "murphy2007": "Murphy K, Bodurka J, Bandettini PA (2007). How long to scan? The relationship "
+    "between fMRI temporal signal to noise ratio and necessary scan duration. NeuroImage 34, 565.",
+    "power2012": "Power JD, Barnes KA, Snyder AZ, Schlaggar BL, Petersen SE (2012). Spurious but "
+    "systematic correlations in functional connectivity MRI networks arise from subject motion. "
+    "NeuroImage 59, 2142.",
+    "nichols2017": "Nichols TE (2017). Notes on creating a standardized version of DVARS. "
+    "arXiv:1704.01469.",
+    "power2017": "Power JD (2017). A simple but useful way to assess fMRI scan qualities. "
+    "NeuroImage 154, 150.",
+}
+
+
+@dataclass(frozen=True)
+class FmriNumbers:
+    """Everything computed from one recording.
+
+    Parameters
+    ----------
+    tsnr, coverage : array of shape (n_units,) or None
+        None where it is not known.
+    constant : array of bool of shape (n_units,)
+    line_share : array of shape (n_units,)
+        Share of each unit's variance that a line explains.
+    dvars, global_z : array of shape (n_times,)
+        Standardised DVARS; mean over units of the z-scored series.
+    global_percent, displacement : array of shape (n_times,) or None
+        Global signal in %; framewise displacement in mm.
+    """
+
+    tsnr: np.ndarray | None
+    coverage: np.ndarray | None
+    constant: np.ndarray
+    line_share: np.ndarray
+    dvars: np.ndarray
+    global_z: np.ndarray
+    global_percent: np.ndarray | None
+    displacement: np.ndarray | None
+
+
+def assess(recording: Recording, settings: FmriQualitySettings, seed: int) -> Assessment:
+    """Judge a recording of region time series.
+
+    Parameters
+    ----------
+    recording : Recording
+        Of modality fmri.
+    settings : FmriQualitySettings
+    seed : int
+        Unused: nothing here is random.
+    """
+    del seed
+    assert recording.signals is not None
+    signals = recording.signals.values
+    numbers = measure(recording)
+    metrics = _signal_metrics(numbers, settings)
+    metrics += _motion_metrics(numbers, settings)
+    metrics += _completeness_metrics(recording, signals, numbers, settings)
+    figures = [
+        carpet_figure(recording, numbers, settings),
+        units_figure(recording, numbers, settings),
+    ]
+    warnings = []
+    if numbers.displacement is None:
+        warnings.append(
+            "Head motion is not known for this recording: jumps of the signal (DVARS) are the only "
+            "trace of it."
+        )
+    return Assessment(
+        metrics=metrics,
+        arrays=dataset(_arrays(recording, numbers), recording),
+        figures=figures,
+        methods=_methods(numbers, settings),
+        references=_cited(numbers),
+        warnings=warnings,
+    )
+
+
+def measure(recording: Recording) -> FmriNumbers:
+    """Compute all numbers of a recording; see `FmriNumbers`."""
+    assert recording.signals is not None
+    signals, units = recording.signals.values, recording.units
+    # The reader keeps what cleaning takes away: temporal SNR and means of the raw series.
+    tsnr = _column(recording, "tsnr")
+    means = _column(recording, "mean")
+    confounds = recording.confounds
+    displacement = None
+    if confounds is not None and "framewise_displacement" in confounds:
+        displacement = confounds["framewise_displacement"].values.astype(float)
+        displacement = displacement if np.isfinite(displacement).any() else None
+    return FmriNumbers(
+        tsnr=tsnr if tsnr is not None else fmri.temporal_snr(signals),
+        coverage=_column(recording, "coverage"),
+        constant=fmri.constant_units(signals),
+        line_share=fmri.line_share(signals) if len(units) else np.empty(0),
+        dvars=fmri.standardised_dvars(signals),
+        global_z=fmri.global_signal(signals),
+        global_percent=fmri.percent_change(signals, means),
+        displacement=displacement,
+    )
+
+
+def _column(recording: Recording, name: str) -> np.ndarray | None:
+    """A numeric column of the unit table, None where it is absent or holds no number."""
+    if name not in recording.units or recording.units[name].dtype.kind not in "fiu":
+        return None
+    values = recording.units[name].to_numpy(float)
+    return values if np.isfinite(values).any() else None
+
+
+def _signal_metrics(numbers: FmriNumbers, settings: FmriQualitySettings) -> list[Metric]:
+    demeaned = "Not computed: the series were demeaned or scaled before they reached neuropipe."
+    tsnr = numbers.tsnr
+    finite = None if tsnr is None else tsnr[np.isfinite(tsnr)]
+    metrics = [
+        judged(
+            "temporal SNR",
+            None if tsnr is None else median(tsnr),
+            settings.tsnr,
+            description=demeaned
+            if tsnr is None
+            else "Median over regions of mean over standard deviation in time, before cleaning; "
+            "higher is better.",
+            n=None if finite is None else len(finite),
+            interval=None if finite is None else median_interval(finite),
+        )
+    ]
+    percent = numbers.global_percent
+    metrics.append(
+        Metric(
+            name="global signal",
+            value=None if percent is None else number(np.nanstd(percent)),
+            unit="%",
+            description=demeaned
+            if percent is None
+            else "Standard deviation in time of the mean over regions, relative to its level; "
+            "large values point to breathing, motion or the scanner.",
+        )
+    )
+    metrics.append(
+        judged(
+            "drift",
+            number(float(fmri.line_share(numbers.global_z))),
+            settings.drift,
+            description="Share of the global signal's variance that a straight line in time "
+            "explains; lower is better.",
+        )
+    )
+    return metrics
+
+
+def _motion_metrics(numbers: FmriNumbers, settings: FmriQualitySettings) -> list[Metric]:
+    known = numbers.dvars[np.isfinite(numbers.dvars)]
+    metrics = [
+        judged(
+            "DVARS spikes",
+            share(known > settings.dvars_spike),
+            settings.dvars_spikes,
+            description=f"Share of frames whose standardised DVARS exceeds "
+            f"{settings.dvars_spike:g}: sudden changes in all regions at once; lower is better.",
+            n=len(known),
+        )
+    ]
+    if numbers.displacement is not None:
+        fd = numbers.displacement[np.isfinite(numbers.displacement)]
+        metrics += [
+            judged(
+                "mean framewise displacement",
+                float(fd.mean()),
+                settings.fd_mean,
+                unit="mm",
+                description="Mean movement of the head from frame to frame; lower is better.",
+                n=len(fd),
+            ),
+            judged(
+                "frames in motion",
+                share(fd > settings.fd_spike),
+                settings.fd_spikes,
+                description=f"Share of frames with more than {settings.fd_spike:g} mm of framewise "
+                "displacement; lower is better.",
+                n=len(fd),
+            ),
+        ]
+    return metrics
+
+
+def _completeness_metrics(
+    recording: Recording, signals: np.ndarray, numbers: FmriNumbers, settings: FmriQualitySettings
+) -> list[Metric]:
+    metrics = []
+    if numbers.coverage is not None:
+        absent = absent_units(recording)
+        covered = np.concatenate([numbers.coverage >= settings.covered, np.zeros(absent, bool)])
+        metrics.append(
+            judged(
+                "coverage",
+                share(covered),
+                settings.coverage,
+                description=f"Share of the parcellation's regions with at least "
+                f"{settings.covered:.0%} of their voxels in the field of view"
+                + (f"; {absent} regions are absent." if absent else "; no region is absent."),
+                n=len(covered),
+            )
+        )
+    metrics += [
+        judged(
+            "missing samples",
+            share(np.isnan(signals)),
+            settings.missing,
+            description="Share of samples that are missing; lower is better.",
+            n=signals.size,
+        ),
+        judged(
+            "constant units",
+            share(numbers.constant),
+            settings.constant,
+            description="Share of regions whose series never changes; lower is better.",
+            n=len(numbers.constant),
+        ),
+        judged(
+            "length",
+            recording.duration,
+            settings.length,
+            unit="s",
+            description="Length of the scan; functional connectivity settles over minutes.",
+        ),
+    ]
+    return metrics
+
+
+def absent_units(recording: Recording) -> int:
+    """Number of the parcellation's regions that the recording lacks, 0 where not known."""
+    absent = recording.attrs.get("absent_units", 0)
+    return len(absent) if isinstance(absent, list) else int(absent)
+
+
+def _arrays(
+    recording: Recording, numbers: FmriNumbers
+) -> dict[str, tuple[tuple[str, ...], np.ndarray, str, str]]:
+    assert recording.signals is not None
+    unit, time = ("unit",), ("time",)
+    found: dict[str, tuple[tuple[str, ...], np.ndarray | None, str, str]] = {
+        "time": (time, recording.signals["time"].values, "s", "time of each frame"),
+        "temporal_snr": (unit, numbers.tsnr, "", "mean over sd in time, before cleaning"),
+        "coverage": (unit, numbers.coverage, "", "share of the region's voxels with signal"),
+        "constant": (unit, numbers.constant, "", "whether the series never changes"),
+        "line_share": (unit, numbers.line_share, "", "share of variance that a line explains"),
+        "dvars": (time, numbers.dvars, "", "standardised DVARS, 1 where nothing happens"),
+        "global_signal": (time, numbers.global_z, "sd", "mean over regions of z-scored series"),
+        "global_percent": (time, numbers.global_percent, "%", "global signal over its level"),
+        "framewise_displacement": (time, numbers.displacement, "mm", "head movement"),
+    }
+    return {k: (d, v, u, t) for k, (d, v, u, t) in found.items() if v is not None}
+
+
+def _methods(numbers: FmriNumbers, settings: FmriQualitySettings) -> str:
+    parts = []
+    if numbers.tsnr is not None:
+        parts.append(
+            "Temporal SNR was the mean over the standard deviation in time of each region's series "
+            "before cleaning [murphy2007]."
+        )
+    parts.append(
+        "DVARS [power2012] was computed over regions of unit robust variance and divided by its "
+        f"expectation under first-order autocorrelated noise [nichols2017]; frames above "
+        f"{settings.dvars_spike:g} counted as spikes."
+    )
+    if numbers.displacement is not None:
+        parts.append(
+            f"Frames with a framewise displacement above {settings.fd_spike:g} mm counted as in "
+            "motion [power2012]."
+        )
+    parts.append("All series were inspected as a carpet plot [power2017].")
+    return " ".join(parts)
+
+
+def _cited(numbers: FmriNumbers) -> dict[str, str]:
+    keys = [k for k in _REFERENCES if k != "murphy2007" or numbers.tsnr is not None]
+    return {key: _REFERENCES[key] for key in keys}

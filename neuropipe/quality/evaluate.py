@@ -1,0 +1,111 @@
+"""What every modality's assessment shares: its form, and the facts of a recording."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from neuropipe.recording import MISSING, Recording
+from neuropipe.results import Metric, ResultFigure
+
+_MODALITIES = {
+    "fmri": "fMRI",
+    "calcium": "calcium imaging",
+    "spikes": "spiking",
+    "images": "responses to images",
+}
+_UNITS = {"fmri": "regions", "calcium": "neurons", "spikes": "units", "images": "units"}
+
+
+@dataclass(kw_only=True)
+class Assessment:
+    """Everything that the checks of one modality say.
+
+    Parameters
+    ----------
+    metrics : list of Metric
+    arrays : xarray.Dataset
+        Numbers per unit and per sample.
+    figures : list of ResultFigure
+    methods : str
+        Past tense, with ``[key]`` marks into `references`.
+    references : dict of str to str
+    warnings : list of str
+    """
+
+    metrics: list[Metric]
+    arrays: xr.Dataset
+    figures: list[ResultFigure]
+    methods: str
+    references: dict[str, str]
+    warnings: list[str] = field(default_factory=list)
+
+
+def dataset(
+    variables: dict[str, tuple[tuple[str, ...], np.ndarray, str, str]], recording: Recording
+) -> xr.Dataset:
+    """Bundle named arrays with their units of measurement.
+
+    Parameters
+    ----------
+    variables : dict of str to (dimensions, values, unit, description)
+    recording : Recording
+        Gives the names of the units.
+    """
+    data = {
+        name: (dims, values, {"unit": unit, "description": text})
+        for name, (dims, values, unit, text) in variables.items()
+    }
+    labels = recording.units.index.to_numpy(object)
+    return xr.Dataset(data, coords={"unit": labels})
+
+
+def facts(recording: Recording) -> dict[str, str]:
+    """Short facts of a recording for the overview, in reading order, only those known.
+
+    Parameters
+    ----------
+    recording : Recording
+
+    Returns
+    -------
+    dict of str to str
+    """
+    attrs, rate = recording.attrs, recording.sampling_rate
+    units = f"{recording.n_units:,} {_UNITS[recording.modality]}"
+    found: dict[str, Any] = {
+        "Modality": _MODALITIES[recording.modality],
+        "Species": recording.species,
+        "Units": units,
+        "Duration": _duration(recording.duration) if recording.duration else "",
+    }
+    if recording.responses is not None:
+        found["Stimuli"] = f"{recording.responses.sizes['stimulus']:,}"
+        found["Repeats"] = f"up to {recording.responses.sizes['repeat']}"
+    if rate is not None and recording.modality == "fmri":
+        found["Repetition time"] = f"{attrs.get('repetition_time', 1 / rate):g} s"
+    elif rate is not None:
+        found["Sampling rate"] = f"{rate:.4g} Hz"
+    found["Parcellation"] = attrs.get("parcellation", "")
+    for name in ("indicator", "brain_area"):
+        found[name.replace("_", " ").capitalize()] = attrs.get(name, "")
+    for name in ("session", "task", "run"):
+        found[name.capitalize()] = getattr(recording, name)
+    for name, value in recording.participant.items():
+        found.setdefault(name.replace("_", " ").capitalize(), _label(value))
+    return {name: str(value) for name, value in found.items() if value not in ("", None, MISSING)}
+
+
+def _label(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

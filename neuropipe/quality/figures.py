@@ -1,0 +1,147 @@
+"""What the figures of all modalities share."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neuropipe.plotting import ACCENT, INK, MUTED, VERDICT_COLORS
+from neuropipe.quality.verdicts import Bounds
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_COLUMNS, _ROWS = 500, 240  # pixels of an embedded image: what a page column can show
+
+
+def pooled(values: np.ndarray, n_rows: int = _ROWS, n_columns: int = _COLUMNS) -> np.ndarray:
+    """Average neighbouring entries until an image is small enough to embed.
+
+    Parameters
+    ----------
+    values : array of shape (n_rows, n_columns)
+        NaN is left out of the averages.
+    n_rows, n_columns : int
+        Largest size.
+    """
+    for axis, limit in ((0, n_rows), (1, n_columns)):
+        size = values.shape[axis]
+        if size > limit:
+            starts = np.linspace(0, size, limit, endpoint=False).astype(int)
+            known = np.isfinite(values)
+            total = np.add.reduceat(np.where(known, values, 0), starts, axis=axis)
+            count = np.add.reduceat(known.astype(float), starts, axis=axis)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                values = total / count
+    return values
+
+
+def heat_map(
+    ax: Axes, values: np.ndarray, extent: tuple[float, float, float, float], **more: Any
+) -> Any:
+    """Draw an image of few grey or colour levels, so that it stays small.
+
+    Parameters
+    ----------
+    ax : Axes
+    values : array of shape (n_rows, n_columns)
+        First row on top; NaN shows the axes' background.
+    extent : tuple
+        Left, right, bottom, top in data coordinates.
+    **more
+        Passed to ``imshow``; needs vmin and vmax.
+    """
+    low, high = more["vmin"], more["vmax"]
+    levels = np.round((np.clip(pooled(values), low, high) - low) / (high - low) * 15)
+    image = ax.imshow(
+        levels / 15 * (high - low) + low,
+        aspect="auto",
+        interpolation="none",
+        extent=extent,
+        **more,
+    )
+    ax.set_facecolor("#f3d9d6")  # missing samples
+    return image
+
+
+def bound_lines(ax: Axes, bounds: Bounds, *, vertical: bool = True) -> None:
+    """Mark where a number turns doubtful (amber) and bad (red)."""
+    draw = ax.axvline if vertical else ax.axhline
+    draw(bounds.good, color=VERDICT_COLORS["doubtful"], lw=0.9, ls=(0, (4, 2)), zorder=0)
+    draw(bounds.bad, color=VERDICT_COLORS["bad"], lw=0.9, ls=(0, (4, 2)), zorder=0)
+
+
+def distribution(
+    ax: Axes,
+    values: np.ndarray,
+    label: str,
+    *,
+    bounds: Bounds | None = None,
+    log: bool = False,
+    noun: str = "units",
+) -> None:
+    """Draw a histogram with its median and, where given, the bounds of its verdict."""
+    finite = values[np.isfinite(values)]
+    if log:
+        finite = finite[finite > 0]
+    if len(finite):
+        low, high = float(finite.min()), float(finite.max())
+        n_bins = int(np.clip(math.ceil(2 * math.sqrt(len(finite))), 6, 30))
+        if log:
+            high = high if high > low else low * 1.1
+            edges = np.geomspace(low, high, n_bins + 1)
+            ax.set_xscale("log")
+        else:
+            edges = np.linspace(
+                low, high if high > low else low + 1e-6 + abs(low) * 0.01, n_bins + 1
+            )
+        ax.hist(finite, edges.tolist(), color=ACCENT, alpha=0.85, edgecolor="white", linewidth=0.4)
+        middle = float(np.median(finite))
+        ax.axvline(middle, color=INK, lw=1.2)
+        ax.annotate(
+            f"median {middle:.3g}",
+            (middle, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(3, -2),
+            textcoords="offset points",
+            va="top",
+            fontsize=7.5,
+        )
+    if bounds is not None:
+        bound_lines(ax, bounds)
+    ax.set_xlabel(label)
+    ax.set_ylabel(noun)
+
+
+def tag_rows(ax: Axes, groups: list[tuple[str, int]]) -> None:
+    """Name consecutive groups of rows at the left of a heat map and part them by lines.
+
+    Parameters
+    ----------
+    ax : Axes
+        With rows 0 to n from top to bottom.
+    groups : list of (name, number of rows)
+    """
+    edge, total = 0, sum(n for _, n in groups)
+    ticks, names = [], []
+    for name, n in groups:
+        if edge:
+            ax.axhline(edge, color="white", lw=1.2)
+        if n >= total / 40:  # smaller groups have no room for a name
+            ticks.append(edge + n / 2)
+            names.append(name if len(name) <= 16 else name[:15] + "…")
+        edge += n
+    ax.set_yticks(ticks, names)
+    ax.tick_params(axis="y", length=0, labelsize=7)
+
+
+def despine(ax: Axes, *, bottom: bool = True) -> None:
+    """Remove an axis' frame, and its time axis where the axes below share it."""
+    for side in ("top", "right", "left"):
+        ax.spines[side].set_visible(False)
+    if not bottom:
+        ax.spines["bottom"].set_visible(False)
+        ax.tick_params(axis="x", length=0, labelbottom=False)
+    ax.tick_params(axis="y", color=MUTED, labelsize=7)

@@ -1,0 +1,142 @@
+"""Figures of fluorescence traces: the population, and examples with distributions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neuropipe.plotting import ACCENT, CYCLE, DIVERGING, INK, new_figure, style
+from neuropipe.quality.figures import despine, distribution, heat_map
+from neuropipe.quality.fmri import global_signal, zscored
+from neuropipe.quality.settings import CalciumQualitySettings
+from neuropipe.recording import Recording
+from neuropipe.results import ResultFigure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from neuropipe.quality.assess_calcium import CalciumNumbers
+
+_N_EXAMPLES = 6
+_TRACE_POINTS = 800  # more are not seen in a page's width
+
+
+def similarity_order(scaled: np.ndarray) -> np.ndarray:
+    """Order units so that similar ones stand together.
+
+    Parameters
+    ----------
+    scaled : array of shape (n_times, n_units)
+        z-scored; NaN counts as the mean.
+
+    Returns
+    -------
+    array of int of shape (n_units,)
+        By angle in the plane of the first two principal components, starting at the widest gap, so
+        that opposite units end up apart and no two neighbours are strangers.
+    """
+    filled = np.nan_to_num(scaled)
+    # Eigenvectors of the units' covariance: units are fewer than samples in all but tiny data.
+    _, vectors = np.linalg.eigh(filled.T @ filled)
+    plane = vectors[:, -2:] if vectors.shape[1] > 1 else np.ones((1, 2))
+    angle = np.arctan2(plane[:, 0], plane[:, 1])
+    order = np.argsort(angle, kind="stable")
+    gaps = np.diff(angle[order], append=angle[order[0]] + 2 * np.pi)
+    return np.roll(order, -int(np.argmax(gaps)) - 1)
+
+
+def population_figure(recording: Recording) -> ResultFigure:
+    """Draw all traces as a heat map under their mean."""
+    assert recording.signals is not None
+    scaled = zscored(recording.signals.values)
+    time = recording.signals["time"].values
+    order = similarity_order(scaled)
+    step = 1 / float(recording.signals.attrs["sampling_rate"])
+    with style():
+        figure = new_figure(3.6)
+        top, main = figure.subplots(2, 1, sharex=True, height_ratios=[0.5, 2.7])
+        mean = _thinned(global_signal(recording.signals.values))
+        top.plot(np.linspace(time[0], time[-1], len(mean)), mean, color=INK, lw=0.7)
+        top.set_ylabel("mean (sd)", rotation=0, ha="right", va="center", fontsize=7.5)
+        top.locator_params(axis="y", nbins=3)
+        extent = (float(time[0]), float(time[-1] + step), float(len(order)), 0.0)
+        image = heat_map(main, scaled[:, order].T, extent, cmap=DIVERGING, vmin=-3, vmax=3)
+        main.set_yticks([])
+        main.set_ylabel(f"{len(order)} units", fontsize=8)
+        main.set_xlabel("time (s)")
+        main.set_xlim(extent[:2])
+        figure.colorbar(image, ax=main, shrink=0.6, pad=0.01, aspect=25, label="z-score")
+        despine(top, bottom=False)
+        despine(main)
+    return ResultFigure(
+        name="population",
+        title="All traces",
+        caption="Every row is a unit, its trace in z-scores; units with similar activity stand "
+        "together. The line on top is the mean over units. Stripes through all units at once are "
+        "motion, bleaching or light; a slow change of colour along a row is drift; blocks of a few "
+        "rows are neurons that act together.",
+        figure=figure,
+    )
+
+
+def examples_figure(
+    recording: Recording, numbers: CalciumNumbers, settings: CalciumQualitySettings
+) -> ResultFigure:
+    """Draw traces from best to worst signal to noise, and the distributions over units."""
+    assert recording.signals is not None
+    with style():
+        figure = new_figure(3.3)
+        left, right = figure.subfigures(1, 2, width_ratios=[1.7, 1])
+        _examples(left.subplots(), recording, numbers)
+        upper, lower = right.subplots(2, 1)
+        distribution(upper, numbers.snr, "signal to noise", bounds=settings.snr)
+        distribution(lower, numbers.event_rate, "events per min")
+    return ResultFigure(
+        name="examples",
+        title="Example traces and distributions",
+        caption="Left: traces of units from the best (top) to the worst (bottom) signal to noise, "
+        "each scaled to its own range, with the onsets of detected transients (orange ticks). "
+        "Right: signal to noise and event rate over units with their medians (black) and the bounds "
+        "of the verdict (amber: good from there; red: bad below). White noise reaches 2.3.",
+        figure=figure,
+    )
+
+
+def _examples(ax: Axes, recording: Recording, numbers: CalciumNumbers) -> None:
+    assert recording.signals is not None
+    traces, time = recording.signals.values, recording.signals["time"].values
+    usable = np.flatnonzero(np.isfinite(numbers.snr))
+    ranked = usable[np.argsort(-numbers.snr[usable], kind="stable")]
+    chosen = ranked[np.unique(np.linspace(0, len(ranked) - 1, _N_EXAMPLES).round().astype(int))]
+    for row, unit in enumerate(chosen):
+        trace = traces[:, unit].astype(float)
+        low, high = np.nanquantile(trace, (0.005, 0.999))
+        shown = np.clip((trace - low) / max(high - low, 1e-12), -0.15, 1.15) * 0.8 - row
+        envelope, at = _envelope(shown, time)
+        ax.plot(at, envelope, color=ACCENT, lw=0.6)
+        onsets = time[numbers.events[:, unit]]
+        ax.plot(onsets, np.full(len(onsets), -row - 0.12), "|", color=CYCLE[1], ms=3.5, mew=0.7)
+    names = [str(recording.units.index[u])[:12] for u in chosen]
+    labels = [f"{name}\n{numbers.snr[u]:.1f}" for name, u in zip(names, chosen, strict=True)]
+    ax.set_yticks(0.35 - np.arange(len(chosen)), labels)
+    ax.set_xlabel("time (s)")
+    ax.set_xlim(time[0], time[-1])
+    despine(ax)
+    ax.tick_params(axis="y", length=0)
+
+
+def _envelope(values: np.ndarray, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Keep the extremes of neighbouring samples, so that thinning hides no peak."""
+    if len(values) <= _TRACE_POINTS:
+        return values, time
+    starts = np.linspace(0, len(values), _TRACE_POINTS // 2, endpoint=False).astype(int)
+    pairs = np.stack([np.fmin.reduceat(values, starts), np.fmax.reduceat(values, starts)], axis=1)
+    return pairs.ravel(), np.repeat(time[starts], 2)
+
+
+def _thinned(values: np.ndarray) -> np.ndarray:
+    if len(values) <= _TRACE_POINTS:
+        return values
+    starts = np.linspace(0, len(values), _TRACE_POINTS, endpoint=False).astype(int)
+    return np.asarray(np.add.reduceat(values, starts) / np.diff([*starts, len(values)]))
