@@ -153,6 +153,17 @@ def fetch(
 
 
 @app.command()
+def atlas(
+    name: Annotated[str, typer.Argument(help="Atlas as in the reading options.")],
+    output: Output,
+) -> None:
+    """Fetch a named atlas through nilearn."""
+    from neuropipe.ingest.atlases import fetch_atlas
+
+    fetch_atlas(name, output)
+
+
+@app.command()
 def ingest(
     recording: Annotated[str, typer.Argument(help="Recording named in the lock.")],
     dataset: Annotated[str, typer.Option(help="Name in the manifest.")],

@@ -1,0 +1,133 @@
+"""A study: what the Snakefile asks, without touching data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from neuropipe.errors import LockError, ManifestError, SettingsError
+from neuropipe.manifest import LockedFile, LockedRecording, write_lock
+from neuropipe.study import Study
+
+MANIFEST = """
+datasets:
+  rest:
+    title: Rest
+    modality: fmri
+    source: {path: data}
+    license: CC0
+    citation: doi
+    analyses: {connectivity: {targets: [age]}}
+  cells:
+    title: Cells
+    modality: spikes
+    source: {dandi: "000128"}
+    license: CC0
+    citation: doi
+  later:
+    title: Later
+    modality: images
+    source: {simulate: vision}
+    license: CC0
+    citation: doi
+    enabled: false
+"""
+
+
+def locked(name: str, subject: str, path: str = "x.tsv") -> LockedRecording:
+    return LockedRecording(name, subject, "", "", "", (LockedFile("data", path, "", 1, "0" * 64),))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "data_manifest.yaml").write_text(MANIFEST)
+    locks = tmp_path / "config" / "recordings"
+    write_lock(locks / "rest.tsv", [locked("b-1", "b"), locked("a-1", "a"), locked("a-2", "a")])
+    write_lock(locks / "cells.tsv", [locked("c", "c")])
+    return tmp_path
+
+
+def test_datasets_and_kinds(folder: Path) -> None:
+    study = Study.load({}, folder)
+    study.check_locks()
+    assert list(study.datasets) == ["rest", "cells"]
+    assert study.datasets_of("remote") == ["cells"]
+    assert study.root("rest") == folder / "data"
+    assert study.root("cells") == Path("resources/cells")
+    assert study.subjects("rest") == ["a", "b"]
+    assert study.recordings("rest", "a") == ["a-1", "a-2"]
+
+
+def test_results_follow_the_table_of_analyses(folder: Path) -> None:
+    study = Study.load({}, folder)
+    assert study.results_of("rest", "b") == [
+        "results/rest/quality/b-1",
+        "results/rest/connectivity/b-1",
+        "results/rest/connectivity/group",
+    ]
+    assert study.results_of_dataset("cells") == ["results/cells/quality/c"]
+    assert study.pages("rest")[0] == "results/rest/report/sub-a.html"
+
+
+def test_an_analysis_can_be_left_out(folder: Path) -> None:
+    text = MANIFEST.replace("connectivity: {targets: [age]}", "connectivity: false")
+    (folder / "data_manifest.yaml").write_text(text)
+    assert Study.load({}, folder).analyses("rest") == []
+
+
+def test_settings_merge_configuration_and_manifest(folder: Path) -> None:
+    study = Study.load({"connectivity": {"n_permutations": 99}}, folder)
+    settings = json.loads(study.settings("rest", "connectivity"))
+    assert settings["targets"] == ["age"]
+    assert settings["n_permutations"] == 99
+
+
+def test_digest_moves_with_the_lock_row_alone(folder: Path) -> None:
+    study = Study.load({}, folder)
+    before = {r: study.files_digest("rest", r) for r in study.recordings("rest")}
+    write_lock(
+        folder / "config" / "recordings" / "rest.tsv",
+        [locked("a-1", "a", "y.tsv"), locked("a-2", "a"), locked("b-1", "b")],
+    )
+    after = Study.load({}, folder)
+    moved = {r for r in before if after.files_digest("rest", r) != before[r]}
+    assert moved == {"a-1"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("targets: [age]", "target: [age]", r"datasets\.rest\.analyses\.connectivity: target "),
+        ("connectivity: {targets: [age]}", "conectivity: {}", "analyses.conectivity"),
+        ("source: {path: data}", "source: {path: data}\n    read: {tr: 2}", r"rest\.read: tr "),
+    ],
+)
+def test_wrong_manifest_keys(old: str, new: str, message: str, folder: Path) -> None:
+    assert old in MANIFEST
+    (folder / "data_manifest.yaml").write_text(MANIFEST.replace(old, new))
+    with pytest.raises(ManifestError, match=message):
+        Study.load({}, folder)
+
+
+def test_wrong_configuration_key(folder: Path) -> None:
+    with pytest.raises(SettingsError, match="qualty"):
+        Study.load({"qualty": {}}, folder)
+
+
+def test_missing_lock_names_the_command(folder: Path) -> None:
+    (folder / "config" / "recordings" / "rest.tsv").unlink()
+    with pytest.raises(LockError, match="neuropipe manifest lock rest"):
+        Study.load({}, folder).check_locks()
+
+
+def test_group_is_a_reserved_name(folder: Path) -> None:
+    write_lock(folder / "config" / "recordings" / "rest.tsv", [locked("group", "a")])
+    with pytest.raises(ManifestError, match="'group'"):
+        Study.load({}, folder).check_locks()
+
+
+def test_unknown_dataset(folder: Path) -> None:
+    with pytest.raises(ManifestError, match="one of rest, cells"):
+        Study.load({}, folder).dataset("later")
