@@ -1,0 +1,138 @@
+"""All subjects of a dataset: what is there of each, and who comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from neuropipe.errors import ResultError
+from neuropipe.manifest import LockedRecording
+from neuropipe.report.settings import ReportSettings
+from neuropipe.report.summary import Tally, find_metric, main_metric
+from neuropipe.results import GROUP, Metric, Result
+
+
+@dataclass
+class SubjectResults:
+    """What is there of one subject.
+
+    Parameters
+    ----------
+    subject : str
+    link : str
+        Address of the subject's page, ``""`` where it is not written.
+    n_recordings : int
+        Recordings that the lock names.
+    results : list of Result
+    missing : list of str
+        Results that are absent or broken, in words.
+    """
+
+    subject: str
+    link: str
+    n_recordings: int
+    results: list[Result] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def tally(self) -> Tally:
+        """Verdicts of all the subject's checks."""
+        return Tally.of(m.verdict for r in self.results for m in r.metrics)
+
+    def median(self, analysis: str, name: str) -> float | None:
+        """Median of a metric over the subject's recordings; None where there is no value."""
+        metrics = (find_metric(r, name) for r in self.results if r.analysis == analysis)
+        values = [m.value for m in metrics if m is not None and m.value is not None]
+        return median(values) if values else None
+
+
+def collect(
+    folder: Path, recordings: Sequence[LockedRecording], pages: Path
+) -> tuple[list[SubjectResults], list[Result], list[str]]:
+    """Read what is there of a dataset.
+
+    Parameters
+    ----------
+    folder : Path
+        ``results/<dataset>``: one folder an analysis, in it one a recording.
+    recordings : sequence of LockedRecording
+    pages : Path
+        Folder of the subjects' pages; links are relative to it.
+
+    Returns
+    -------
+    subjects : list of SubjectResults
+        In the order of their names.
+    group : list of Result
+        Results over the dataset.
+    unfinished : list of str
+        Absent or broken results, in words.
+    """
+    analyses = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name != "report")
+    analyses.sort(key=lambda name: name != "quality")
+    subjects: dict[str, SubjectResults] = {}
+    for locked in sorted(recordings, key=lambda r: (r.subject, r.recording)):
+        page = f"sub-{locked.subject}.html"
+        found = subjects.setdefault(
+            locked.subject,
+            SubjectResults(locked.subject, page if (pages / page).is_file() else "", 0),
+        )
+        found.n_recordings += 1
+        for analysis in _with_recordings(folder, analyses):
+            _read(folder / analysis / locked.recording, found.results, found.missing)
+    group: list[Result] = []
+    unfinished = [text for s in subjects.values() for text in s.missing]
+    for analysis in analyses:
+        if (folder / analysis / GROUP).exists():
+            _read(folder / analysis / GROUP, group, unfinished)
+    return list(subjects.values()), group, unfinished
+
+
+def _with_recordings(folder: Path, analyses: Sequence[str]) -> list[str]:
+    """Leave out analyses that have results over the dataset only."""
+    return [a for a in analyses if any(p.name != GROUP for p in (folder / a).iterdir())]
+
+
+def _read(folder: Path, results: list[Result], missing: list[str]) -> None:
+    what = f"{folder.parent.name} of {folder.name}"
+    if not folder.is_dir():
+        missing.append(f"{what}: no result")
+        return
+    try:
+        results.append(Result.read(folder, arrays=False))
+    except ResultError as error:
+        missing.append(f"{what}: {error.given.removeprefix(f'{folder}: ')}")
+
+
+def ranking_metric(subjects: Sequence[SubjectResults], settings: ReportSettings) -> Metric | None:
+    """Find the quality metric that orders subjects with equal verdicts, if there is one."""
+    quality = [r for s in subjects for r in s.results if r.analysis == "quality"]
+    return main_metric(quality, settings.rank_metric)
+
+
+def rank(subjects: Sequence[SubjectResults], settings: ReportSettings) -> list[SubjectResults]:
+    """Order subjects from the soundest to the worst.
+
+    Parameters
+    ----------
+    subjects : sequence of SubjectResults
+    settings : ReportSettings
+
+    Returns
+    -------
+    list of SubjectResults
+        By the share of bad checks, then of doubtful ones, then by the main quality metric, then by
+        name. Subjects without any verdict come last.
+    """
+    main = ranking_metric(subjects, settings)
+
+    def key(subject: SubjectResults) -> tuple[Any, ...]:
+        value = None if main is None else subject.median("quality", main.name)
+        sign = -1.0 if main is None or main.better != "lower" else 1.0
+        tie = (1, 0.0) if value is None else (0, sign * value)
+        return (*subject.tally.badness, *tie, subject.subject)
+
+    return sorted(subjects, key=key)

@@ -1,0 +1,247 @@
+"""The index of a dataset: subjects ranked, how they spread, what is not finished."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from neuropipe.report.cohort import SubjectResults, rank, ranking_metric
+from neuropipe.report.numbers import count, format_quantity
+from neuropipe.report.sections import (
+    Section,
+    analysis_section,
+    methods_section,
+    problems_section,
+    provenance_section,
+    render,
+)
+from neuropipe.report.settings import MODALITIES, DatasetCard, ReportSettings
+from neuropipe.report.subject import verdict_sentence
+from neuropipe.report.summary import (
+    Tally,
+    find_metric,
+    group_by_analysis,
+    key_numbers,
+)
+from neuropipe.report.tables import Cell, Column, Row, Table, named
+from neuropipe.results import Metric, Result
+
+SUMMARY_ID = "np-summary"
+_OTHER_METRICS = 1  # columns an analysis other than quality gets in the subjects' table
+
+
+def index_sections(
+    card: DatasetCard,
+    subjects: Sequence[SubjectResults],
+    group: Sequence[Result],
+    unfinished: Sequence[str],
+    settings: ReportSettings,
+) -> list[Section]:
+    """Lay out the index of a dataset.
+
+    Parameters
+    ----------
+    card : DatasetCard
+    subjects : sequence of SubjectResults
+        In any order.
+    group : sequence of Result
+        Results over the dataset.
+    unfinished : sequence of str
+        Absent or broken results, in words.
+    settings : ReportSettings
+    """
+    ranked = rank(subjects, settings)
+    metrics = _columns(ranked, settings.key_metrics)
+    table = ranking_table(ranked, metrics, settings.digits)
+    everything = [r for s in ranked for r in s.results] + list(group)
+    sections = [
+        _overview(card, ranked, metrics, settings, unfinished),
+        Section(
+            title="Subjects",
+            name="subjects",
+            html=render("ranking", table=table, main=_main_words(ranked, settings)),
+        ),
+    ]
+    sections += [analysis_section([result], settings.digits) for result in group]
+    if group:
+        sections += [methods_section(card, group), provenance_section(group)]
+    return [*sections, problems_section(everything, unfinished)]
+
+
+def _columns(subjects: Sequence[SubjectResults], limit: int) -> list[tuple[str, Metric]]:
+    """Choose the metrics of the subjects' table: those of quality, and the first of the rest."""
+    groups = group_by_analysis(r for s in subjects for r in s.results)
+    return [
+        (analysis, number.metric)
+        for analysis, found in groups.items()
+        for number in key_numbers(found, limit if analysis == "quality" else _OTHER_METRICS)
+    ]
+
+
+def ranking_table(
+    ranked: Sequence[SubjectResults], metrics: Sequence[tuple[str, Metric]], digits: int
+) -> Table:
+    """One row a subject: rank, verdict, counts, recordings, medians of the metrics.
+
+    Parameters
+    ----------
+    ranked : sequence of SubjectResults
+        Best first.
+    metrics : sequence of (str, Metric)
+        Analysis and metric of each further column.
+    digits : int
+        Significant digits.
+    """
+    columns = [
+        Column(text="Subject"),
+        Column(text="Rank", numeric=True),
+        Column(text="Verdict"),
+        Column(text="Bad", numeric=True),
+        Column(text="Doubtful", numeric=True),
+        Column(text="Good", numeric=True),
+        Column(text="Recordings", numeric=True),
+        *(
+            Column(text=named(m, describe=False).text, note=m.unit, numeric=True)
+            for _, m in metrics
+        ),
+        Column(text="Not finished", numeric=True),
+    ]
+    return Table.build(
+        columns,
+        (_subject_row(place, s, metrics, digits) for place, s in enumerate(ranked, start=1)),
+    )
+
+
+def _metric_column(metric: Metric) -> Column:
+    return Column(text=named(metric, describe=False).text, note=metric.unit, numeric=True)
+
+
+def _subject_row(
+    place: int, subject: SubjectResults, metrics: Sequence[tuple[str, Metric]], digits: int
+) -> Row:
+    tally = subject.tally
+    values = [subject.median(analysis, metric.name) for analysis, metric in metrics]
+    missing = len(subject.missing)
+    return Row(
+        head=Cell(text=subject.subject, link=subject.link),
+        cells=(
+            Cell(text=str(place), sort=place),
+            Cell(
+                text=tally.worst or ("not finished" if subject.missing else "none"),
+                verdict=tally.worst,
+            ),
+            *(Cell(text=str(n), sort=n) for n in (tally.bad, tally.doubtful, tally.good)),
+            Cell(text=str(subject.n_recordings), sort=subject.n_recordings),
+            *(
+                Cell(text=format_quantity(v, "", digits) if v is not None else "", sort=v)
+                for v in values
+            ),
+            Cell(text=str(missing) if missing else "", sort=missing),
+        ),
+    )
+
+
+def _main_words(subjects: Sequence[SubjectResults], settings: ReportSettings) -> str:
+    main = ranking_metric(subjects, settings)
+    if main is None:
+        return ""
+    return f"{main.name} ({main.better or 'higher'} is better)"
+
+
+def _overview(
+    card: DatasetCard,
+    ranked: Sequence[SubjectResults],
+    metrics: Sequence[tuple[str, Metric]],
+    settings: ReportSettings,
+    unfinished: Sequence[str],
+) -> Section:
+    tally = Tally.of(s.tally.worst for s in ranked)
+    n_recordings = sum(s.n_recordings for s in ranked)
+    facts = {
+        "Subjects": str(len(ranked)),
+        "Recordings": str(n_recordings),
+        "Modality": MODALITIES.get(card.modality, card.modality),
+        "Licence": card.license,
+    }
+    if unfinished:
+        facts["Results not finished"] = str(len(unfinished))
+    html = render(
+        "dataset",
+        card=card,
+        tally=tally,
+        verdict=_dataset_sentence(tally),
+        facts=facts,
+        strips=[s for a, m in metrics if (s := _strip(ranked, a, m, settings.digits))],
+        summary=_summary(card, len(ranked), n_recordings, tally, len(unfinished)),
+        summary_id=SUMMARY_ID,
+    )
+    return Section(title="Overview", name="overview", html=html)
+
+
+def _dataset_sentence(tally: Tally) -> str:
+    if not tally.total:
+        return verdict_sentence(tally)
+    if tally.good == tally.total:
+        return f"Every check of {count(tally.total, 'subject')} is good."
+    parts = []
+    if tally.bad:
+        parts.append(f"{count(tally.bad, 'subject')} with a bad check")
+    if tally.doubtful:
+        parts.append(f"{tally.doubtful} with doubtful checks at worst")
+    if tally.good:
+        parts.append(f"{tally.good} with good checks only")
+    return f"{', '.join(parts)}."
+
+
+def _strip(
+    subjects: Sequence[SubjectResults], analysis: str, metric: Metric, digits: int
+) -> dict[str, Any] | None:
+    """Place each subject on the axis of one metric; None where there is no spread to show."""
+    values = [(s, v) for s in subjects if (v := s.median(analysis, metric.name)) is not None]
+    if len(values) < 3:
+        return None
+    low, high = min(v for _, v in values), max(v for _, v in values)
+    if low == high:
+        return None
+    dots = []
+    for i, (subject, value) in enumerate(sorted(values, key=lambda pair: pair[0].subject)):
+        verdicts = [
+            m.verdict
+            for r in subject.results
+            if r.analysis == analysis and (m := find_metric(r, metric.name)) is not None
+        ]
+        dots.append(
+            {
+                "x": f"{10 + 580 * (value - low) / (high - low):.1f}",
+                "y": f"{8 + 14 * ((i * 0.618034) % 1):.1f}",  # golden steps: even without chance
+                "label": f"{subject.subject}: {format_quantity(value, metric.unit, digits)}",
+                "link": subject.link,
+                "verdict": Tally.of(verdicts).worst or "",
+            }
+        )
+    return {
+        "name": named(metric, describe=False).text,
+        "unit": metric.unit,
+        "dots": dots,
+        "low": format_quantity(low, metric.unit, digits),
+        "high": format_quantity(high, metric.unit, digits),
+    }
+
+
+def _summary(
+    card: DatasetCard, n_subjects: int, n_recordings: int, tally: Tally, unfinished: int
+) -> str:
+    """Write what the home page wants to know as JSON that is safe inside a script element."""
+    values: Mapping[str, Any] = {
+        "name": card.name,
+        "title": card.title,
+        "modality": card.modality,
+        "subjects": n_subjects,
+        "recordings": n_recordings,
+        "bad": tally.bad,
+        "doubtful": tally.doubtful,
+        "good": tally.good,
+        "unfinished": unfinished,
+    }
+    return json.dumps(values).replace("<", "\\u003c").replace("&", "\\u0026")

@@ -1,0 +1,159 @@
+"""The page of one subject."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from neuropipe.report.numbers import count
+from neuropipe.report.sections import (
+    Section,
+    analysis_section,
+    anchor,
+    methods_section,
+    problems_section,
+    provenance_section,
+    render,
+)
+from neuropipe.report.settings import MODALITIES, DatasetCard, ReportSettings
+from neuropipe.report.summary import (
+    WORST_FIRST,
+    Tally,
+    common_facts,
+    group_by_analysis,
+    key_numbers,
+)
+from neuropipe.report.tables import Cell, key_table
+from neuropipe.report.text import heading, short_label
+from neuropipe.results import GROUP, Result, Verdict
+
+_PLACES = 12  # links an issue shows before it says "and 3 more"
+
+
+@dataclass
+class Issue:
+    """A measure that is bad or doubtful, and where.
+
+    Parameters
+    ----------
+    name : str
+        The measure.
+    verdict : {"bad", "doubtful"}
+    places : list of (str, str)
+        Text and address of each result that says so.
+    more : int
+        How many places are left out.
+    """
+
+    name: str
+    verdict: Verdict
+    places: list[tuple[str, str]] = field(default_factory=list)
+    more: int = 0
+
+
+def subject_sections(
+    card: DatasetCard, subject: str, results: Sequence[Result], settings: ReportSettings
+) -> list[Section]:
+    """Lay out everything that is known of one subject.
+
+    Parameters
+    ----------
+    card : DatasetCard
+        The dataset.
+    subject : str
+    results : sequence of Result
+        Results of the subject's recordings, then of the dataset (recording ``"group"``).
+    settings : ReportSettings
+
+    Returns
+    -------
+    list of Section
+        Overview, quality, one section an analysis, methods, provenance, errors and warnings.
+    """
+    own = [r for r in results if r.recording != GROUP]
+    groups = group_by_analysis(own)
+    sections = [overview_section(card, subject, own, settings)]
+    sections += [analysis_section(found, settings.digits) for found in groups.values()]
+    sections += [analysis_section([r], settings.digits) for r in results if r.recording == GROUP]
+    return [
+        *sections,
+        methods_section(card, results),
+        provenance_section(results),
+        problems_section(results),
+    ]
+
+
+def overview_section(
+    card: DatasetCard, subject: str, results: Sequence[Result], settings: ReportSettings
+) -> Section:
+    """Say who the subject is and how sound its data are.
+
+    Parameters
+    ----------
+    card : DatasetCard
+    subject : str
+    results : sequence of Result
+        Results of the subject's recordings.
+    settings : ReportSettings
+    """
+    groups = group_by_analysis(results)
+    tally = Tally.of(m.verdict for r in results for m in r.metrics)
+    numbers = [
+        (
+            Cell(text=heading(name, found[0].title), link=f"#{anchor(found[0])}"),
+            key_numbers(found, settings.key_metrics),
+        )
+        for name, found in groups.items()
+    ]
+    recordings = {r.recording for r in results}
+    html = render(
+        "overview",
+        card=card,
+        heading=f"Subject {subject}",
+        lead=card.title,
+        trail=[("All datasets", "../../index.html"), ("Subjects", "index.html")],
+        tally=tally,
+        verdict=verdict_sentence(tally),
+        issues=issues(results),
+        facts={
+            "Recordings": str(len(recordings)),
+            "Modality": MODALITIES.get(card.modality, card.modality),
+        }
+        | common_facts(groups.get("quality", [])),
+        table=key_table(numbers, settings.digits),
+    )
+    return Section(title="Overview", name="overview", html=html)
+
+
+def verdict_sentence(tally: Tally) -> str:
+    """Say in one sentence how the checks came out."""
+    if not tally.total:
+        return "No check gave a verdict."
+    if tally.good == tally.total:
+        return f"All {count(tally.total, 'check')} good." if tally.total > 1 else "1 good check."
+    words = tally.words()
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def issues(results: Iterable[Result]) -> list[Issue]:
+    """Collect the bad, then the doubtful measures, each with the recordings it concerns.
+
+    Parameters
+    ----------
+    results : iterable of Result
+    """
+    found: dict[tuple[Verdict, str, str], Issue] = {}
+    results = list(results)
+    several = len({r.recording for r in results}) > 1
+    for result in results:
+        label = short_label(result.recording, result.subject)
+        where = label if several else f"see {heading(result.analysis, result.title)}"
+        place = (where, f"#{anchor(result)}")
+        for metric in result.metrics:
+            if metric.verdict in ("bad", "doubtful"):
+                key = (metric.verdict, result.analysis, metric.name)
+                found.setdefault(key, Issue(metric.name, metric.verdict)).places.append(place)
+    for issue in found.values():
+        issue.more = max(0, len(issue.places) - _PLACES)
+        del issue.places[_PLACES:]
+    return sorted(found.values(), key=lambda issue: WORST_FIRST.index(issue.verdict))
