@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -173,7 +173,9 @@ def series_times(series: Any, n_samples: int, what: str) -> np.ndarray:
     return times.astype(np.float64)
 
 
-def plain_columns(table: Any, what: str) -> tuple[pd.DataFrame, list[str]]:
+def plain_columns(
+    table: Any, what: str, apart: Collection[str] = ()
+) -> tuple[pd.DataFrame, list[str]]:
     """Read the columns of a DynamicTable that hold one value a row.
 
     Parameters
@@ -182,6 +184,8 @@ def plain_columns(table: Any, what: str) -> tuple[pd.DataFrame, list[str]]:
         Of an opened file.
     what : str
         Name for the notes.
+    apart : collection of str
+        Columns that the caller reads in another way; they are left out without a note.
 
     Returns
     -------
@@ -201,7 +205,7 @@ def plain_columns(table: Any, what: str) -> tuple[pd.DataFrame, list[str]]:
     for column in table.columns:
         data = getattr(column, "data", None)
         name = str(column.name).replace("/", "_")
-        if str(column.name).endswith("_index") and type(column).__name__ == "VectorIndex":
+        if type(column).__name__ == "VectorIndex" or column.name in apart:
             continue
         indexed = f"{column.name}_index" in {str(c.name) for c in table.columns}
         scalar = isinstance(data, h5py.Dataset) and data.ndim == 1 and not indexed
@@ -296,7 +300,7 @@ def identity(nwb: Any, files: SourceFiles) -> dict[str, Any]:
         "species": species_name(subject.species if subject is not None else None),
         "participant": participant,
         "history": history,
-        "attrs": attrs | {"nwb_version": str(nwb.nwb_version), "identifier": str(nwb.identifier)},
+        "attrs": attrs | {"identifier": str(nwb.identifier)},
     }
 
 

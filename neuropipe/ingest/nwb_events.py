@@ -8,7 +8,7 @@ only where the file has no such table, or where the setting ``event_series`` nam
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import h5py
@@ -229,21 +229,24 @@ def _image_ids(series: Any) -> list[str]:
     return [str(image.name) for image in listed]
 
 
-def read_stimuli(nwb: Any, folder: str) -> pd.DataFrame | None:
+def read_stimuli(nwb: Any, root: Path, folder: str) -> pd.DataFrame | None:
     """List the stimuli that a file refers to; no pixels are read.
 
     Parameters
     ----------
     nwb : pynwb.NWBFile
+    root : Path
+        The dataset's root on this machine.
     folder : str
-        POSIX folder of the NWB file, relative to the dataset's root.
+        POSIX folder of the NWB file, relative to the root.
 
     Returns
     -------
     pandas.DataFrame or None
-        Indexed by stimulus: ``path`` relative to the dataset's root (``""`` for a stimulus inside
-        the file, or one whose path leads out of the dataset), ``series``, and ``width`` and
-        ``height`` in pixels where known. None where there is no stimulus.
+        Indexed by the name of the image, external file or series: ``path`` relative to the
+        dataset's root (``""`` for a stimulus inside the file, and for an external file that is
+        absent or lies outside of the dataset), ``series``, and ``width`` and ``height`` in pixels
+        where known. None where there is no stimulus.
     """
     rows: dict[str, dict[str, Any]] = {}
     for item in (*nwb.stimulus.values(), *nwb.stimulus_template.values()):
@@ -254,7 +257,7 @@ def read_stimuli(nwb: Any, folder: str) -> pd.DataFrame | None:
             files = item.external_file
             names = [] if files is None else [_decoded(name) for name in files[:]]
             for name in names:
-                rows.setdefault(name, _row(_inside(folder, name), item, item.dimension))
+                rows.setdefault(name, _row(_inside(root, folder, name), item, item.dimension))
             if not names:
                 rows.setdefault(str(item.name), _row("", item, item.dimension))
     return text_table(pd.DataFrame.from_dict(rows, orient="index"), "stimulus") if rows else None
@@ -269,9 +272,10 @@ def _row(path: str, item: Any, size: Any) -> dict[str, Any]:
     return {"path": path, "series": str(item.name), "width": width, "height": height}
 
 
-def _inside(folder: str, name: str) -> str:
-    """Path of an external file below the dataset's root, ``""`` where it leads out."""
+def _inside(root: Path, folder: str, name: str) -> str:
+    """Path of an external file below the dataset's root, ``""`` where it leads out or is absent."""
     try:
-        return check_relative((PurePosixPath(folder) / name).as_posix(), "external file")
-    except InputError:
+        path = check_relative((PurePosixPath(folder) / name).as_posix(), "external file")
+        return path if (root / path).is_file() else ""
+    except (InputError, OSError, ValueError):
         return ""
