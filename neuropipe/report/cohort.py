@@ -71,8 +71,8 @@ def collect(
     unfinished : list of str
         Absent or broken results, in words.
     """
-    analyses = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name != "report")
-    analyses.sort(key=lambda name: name != "quality")
+    analyses = _analyses(folder)
+    each = _with_recordings(folder, analyses)
     subjects: dict[str, SubjectResults] = {}
     for locked in sorted(recordings, key=lambda r: (r.subject, r.recording)):
         page = f"sub-{locked.subject}.html"
@@ -81,7 +81,7 @@ def collect(
             SubjectResults(locked.subject, page if (pages / page).is_file() else "", 0),
         )
         found.n_recordings += 1
-        for analysis in _with_recordings(folder, analyses):
+        for analysis in each:
             _read(folder / analysis / locked.recording, found.results, found.missing)
     group: list[Result] = []
     unfinished = [text for s in subjects.values() for text in s.missing]
@@ -91,9 +91,22 @@ def collect(
     return list(subjects.values()), group, unfinished
 
 
+def _analyses(folder: Path) -> list[str]:
+    """Folders of results, the quality checks first; not the pages, nor the recordings' files."""
+    names = sorted(p.name for p in folder.iterdir() if p.name != "report" and _folders(p))
+    return sorted(names, key=lambda name: name != "quality")
+
+
+def _folders(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    return [p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
+
+
 def _with_recordings(folder: Path, analyses: Sequence[str]) -> list[str]:
-    """Leave out analyses that have results over the dataset only."""
-    return [a for a in analyses if any(p.name != GROUP for p in (folder / a).iterdir())]
+    """Choose what each recording must have: quality, and all that some recording has."""
+    found = [a for a in analyses if set(_folders(folder / a)) - {GROUP}]
+    return found if "quality" in found else ["quality", *found]
 
 
 def _read(folder: Path, results: list[Result], missing: list[str]) -> None:

@@ -13,7 +13,7 @@ from neuropipe.errors import ResultError
 from neuropipe.report.index import SUMMARY_ID
 from neuropipe.report.numbers import count
 from neuropipe.report.sections import Section, render
-from neuropipe.report.settings import MODALITIES
+from neuropipe.report.settings import modality_words
 from neuropipe.report.summary import Tally
 from neuropipe.report.tables import Cell, Column, Row, Table
 from neuropipe.results import Verdict
@@ -107,7 +107,7 @@ def _row(dataset: DatasetSummary) -> Row:
     return Row(
         head=Cell(text=dataset.title, note=dataset.name, link=dataset.link),
         cells=(
-            Cell(text=MODALITIES.get(dataset.modality, dataset.modality)),
+            Cell(text=modality_words(dataset.modality)),
             Cell(text=str(dataset.subjects), sort=dataset.subjects),
             Cell(text=str(dataset.recordings), sort=dataset.recordings),
             number(dataset.tally.bad, "bad"),

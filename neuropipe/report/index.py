@@ -16,7 +16,7 @@ from neuropipe.report.sections import (
     provenance_section,
     render,
 )
-from neuropipe.report.settings import MODALITIES, DatasetCard, ReportSettings
+from neuropipe.report.settings import DatasetCard, ReportSettings
 from neuropipe.report.subject import verdict_sentence
 from neuropipe.report.summary import (
     Tally,
@@ -121,6 +121,7 @@ def _subject_row(
     place: int, subject: SubjectResults, metrics: Sequence[tuple[str, Metric]], digits: int
 ) -> Row:
     tally = subject.tally
+    verdict = tally.worst or ("not finished" if subject.missing else "none")
     values = [subject.median(analysis, metric.name) for analysis, metric in metrics]
     missing = len(subject.missing)
     return Row(
@@ -128,7 +129,7 @@ def _subject_row(
         cells=(
             Cell(text=str(place), sort=place),
             Cell(
-                text=tally.worst or ("not finished" if subject.missing else "none"),
+                text=verdict,
                 verdict=tally.worst,
             ),
             *(Cell(text=str(n), sort=n) for n in (tally.bad, tally.doubtful, tally.good)),
@@ -161,7 +162,7 @@ def _overview(
     facts = {
         "Subjects": str(len(ranked)),
         "Recordings": str(n_recordings),
-        "Modality": MODALITIES.get(card.modality, card.modality),
+        "Modality": card.modality_words,
         "Licence": card.license,
     }
     if unfinished:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from neuropipe.settings import Settings
 
-MODALITIES = {
+_MODALITIES = {
     "fmri": "fMRI",
     "calcium": "Calcium imaging",
     "spikes": "Spiking units",
@@ -41,3 +41,13 @@ class DatasetCard(Settings):
     modality: str = Field(min_length=1, description="fmri, calcium, spikes or images")
     license: str = Field(min_length=1)
     citation: str = Field(min_length=1, description="DOI or full reference")
+
+    @property
+    def modality_words(self) -> str:
+        """The modality as a reader calls it."""
+        return modality_words(self.modality)
+
+
+def modality_words(modality: str) -> str:
+    """Say a modality as a reader calls it; an unknown one stays as it is."""
+    return _MODALITIES.get(modality, modality)

@@ -15,7 +15,7 @@ from neuropipe.report.sections import (
     provenance_section,
     render,
 )
-from neuropipe.report.settings import MODALITIES, DatasetCard, ReportSettings
+from neuropipe.report.settings import DatasetCard, ReportSettings
 from neuropipe.report.summary import (
     WORST_FIRST,
     Tally,
@@ -117,7 +117,7 @@ def overview_section(
         issues=issues(results),
         facts={
             "Recordings": str(len(recordings)),
-            "Modality": MODALITIES.get(card.modality, card.modality),
+            "Modality": card.modality_words,
         }
         | common_facts(groups.get("quality", [])),
         table=key_table(numbers, settings.digits),

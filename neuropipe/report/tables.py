@@ -225,7 +225,9 @@ def explanations(results: Iterable[Result]) -> list[tuple[str, str]]:
     """What each metric of several results means, and its bounds, once."""
     texts: dict[str, str] = {}
     for metric in (m for r in results for m in r.metrics):
-        parts = (metric.description, BETTER[metric.better], metric.bounds)
+        better = BETTER[metric.better]
+        said = not better or better in metric.description.lower()
+        parts = (metric.description, "" if said else better, metric.bounds)
         text = " ".join(_sentence(p) for p in parts if p.strip())
         if text and metric.name not in texts:
             texts[metric.name] = text
