@@ -17,10 +17,12 @@ class FmriSimulation(Simulation):
 
     n_subjects: int = Field(default=6, ge=1, le=10_000)
     n_runs: int = Field(default=1, ge=1, le=9, description="runs a subject, same loadings")
-    n_rois: int = Field(default=100, ge=20, le=400, description="parcels, shared out over 7 networks")
+    n_rois: int = Field(
+        default=100, ge=20, le=400, description="parcels, shared out over 7 networks"
+    )
     duration: float = Field(default=200.0, ge=20, le=7200, description="s a run")
     repetition_time: float = Field(default=1.0, ge=0.3, le=3.0, description="s between volumes")
-    snr: float = Field(default=1.5, gt=0, le=1000, description="variance of signal over noise")
+    snr: float = Field(default=2.0, gt=0, le=1000, description="variance of signal over noise")
     noise: Literal["ar1", "matched"] = Field(
         default="ar1",
         description="ar1: correlated over `noise_time_constant`; matched: the signal's spectrum, "
@@ -40,7 +42,9 @@ class FmriSimulation(Simulation):
     n_subnetworks: int = Field(
         default=2, ge=2, le=6, description="parts of a network that change sign together"
     )
-    dwell: tuple[float, float] = Field(default=(15.0, 45.0), description="s, range of a state's stay")
+    dwell: tuple[float, float] = Field(
+        default=(15.0, 45.0), description="s, range of a state's stay"
+    )
     y_fc: float = Field(
         default=0.6, ge=0, le=3, description="amplitude of the edge pattern of label y_fc; 0: none"
     )
@@ -60,7 +64,8 @@ class FmriSimulation(Simulation):
     )
     motion_spikes: int = Field(default=1, ge=0, le=50, description="head jerks a run")
     files: Literal["nifti", "timeseries"] = Field(
-        default="nifti", description="fMRIPrep-like volumes, or ROI series named as XCP-D names them"
+        default="nifti",
+        description="fMRIPrep-like volumes, or ROI series named as XCP-D names them",
     )
 
     @model_validator(mode="after")
@@ -88,7 +93,7 @@ class FmriSimulation(Simulation):
 
 
 class CalciumSimulation(Simulation):
-    """Calcium imaging of animals whose neurons share names and change communities between epochs."""
+    """Calcium imaging of animals whose neurons share names and regroup in every epoch."""
 
     n_animals: int = Field(default=10, ge=1, le=200)
     n_neurons: int = Field(default=60, ge=4, le=2000)
@@ -99,13 +104,13 @@ class CalciumSimulation(Simulation):
     )
     design: Literal["epochs", "hub"] = Field(
         default="epochs",
-        description="epochs: an independent partition in each epoch; hub: one neuron drives a motif",
+        description="epochs: a new partition in each epoch; hub: one neuron drives a motif",
     )
     n_epochs: int = Field(default=3, ge=1, le=20)
     n_communities: int = Field(default=4, ge=1, le=40, description="communities an epoch")
     community_size: int = Field(default=9, ge=2, le=200, description="neurons a community")
     event_rate: float = Field(default=0.1, gt=0, le=1, description="Hz, events of a community")
-    private_rate: float = Field(default=0.1, ge=0, le=2, description="Hz, a neuron's own events")
+    private_rate: float = Field(default=0.2, ge=0, le=2, description="Hz, a neuron's own events")
     shared_events: float = Field(
         default=0.7, ge=0, le=1, description="share of events at the same time in all animals"
     )
@@ -118,7 +123,7 @@ class CalciumSimulation(Simulation):
     decay: float = Field(default=3.0, gt=0, le=30, description="s, decay of the calcium transient")
     rise: float = Field(default=0.75, gt=0, le=10, description="s, its rise")
     gain: tuple[float, float] = Field(default=(0.6, 1.4), description="range of neurons' gains")
-    noise: float = Field(default=0.2, ge=0, le=10, description="sd of white noise, dF/F")
+    noise: float = Field(default=0.3, ge=0, le=10, description="sd of white noise, dF/F")
     homologues: float = Field(
         default=0.0, ge=0, le=1,
         description="share of private events common to a left/right pair; above 0 neurons are "
