@@ -16,9 +16,9 @@ from neuropipe.recording import Recording
 from neuropipe.results import Metric
 
 _REFERENCES = {
-    "rupprecht2021": "Rupprecht P, Carta S, Hoffmann A, et al. (2021). A database and deep learning "
-    "toolbox for noise-optimized, generalized spike inference from calcium imaging. Nature "
-    "Neuroscience 24, 1324.",
+    "rupprecht2021": "Rupprecht P, Carta S, Hoffmann A, et al. (2021). A database and deep "
+    "learning toolbox for noise-optimized, generalized spike inference from calcium imaging. "
+    "Nature Neuroscience 24, 1324.",
     "dombeck2007": "Dombeck DA, Khabbaz AN, Collman F, Adelman TL, Tank DW (2007). Imaging "
     "large-scale neural activity with cellular resolution in awake, mobile mice. Neuron 56, 43.",
 }
@@ -126,7 +126,8 @@ def _metrics(
             "signal to noise",
             median(numbers.snr),
             settings.snr,
-            description=f"Median over units of the height of the peaks ({settings.peak_percentile:g}"
+            description="Median over units of the height of the peaks "
+            f"({settings.peak_percentile:g}"
             "th percentile over the median) in standard deviations of the noise; higher is better.",
             chance=_WHITE_NOISE_PEAK if settings.peak_percentile == 99 else None,
             interval=median_interval(numbers.snr),
@@ -218,15 +219,16 @@ def _arrays(
 
 def _methods(numbers: CalciumNumbers, settings: CalciumQualitySettings) -> str:
     parts = [
-        "The noise of each trace was estimated from the median absolute deviation of its successive "
-        f"differences, and its peaks as the {settings.peak_percentile:g}th percentile over the "
-        "median."
+        "The noise of each trace was estimated from the median absolute deviation of its "
+        f"successive differences, and its peaks as the {settings.peak_percentile:g}th percentile "
+        "over the median."
     ]
     if numbers.noise_level is not None:
         parts.append("Noise was standardised by the frame rate [rupprecht2021].")
     parts.append(
-        f"Transients were counted where a trace stayed more than {settings.event_threshold:g} noise "
-        f"standard deviations above its median for at least {settings.event_duration:g} s; brief "
-        "negative deflections, which calcium does not cause, counted as artefacts [dombeck2007]."
+        f"Transients were counted where a trace stayed more than {settings.event_threshold:g} "
+        f"noise standard deviations above its median for at least {settings.event_duration:g} s; "
+        "brief negative deflections, which calcium does not cause, counted as artefacts "
+        "[dombeck2007]."
     )
     return " ".join(parts)

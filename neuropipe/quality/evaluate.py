@@ -85,7 +85,8 @@ def facts(recording: Recording) -> dict[str, str]:
     }
     if recording.responses is not None:
         found["Stimuli"] = f"{recording.responses.sizes['stimulus']:,}"
-        found["Repeats"] = f"up to {recording.responses.sizes['repeat']}"
+        repeats = recording.responses.sizes["repeat"]
+        found["Repeats"] = f"up to {repeats}" if repeats > 1 else "one response per image"
     if rate is not None and recording.modality == "fmri":
         found["Repetition time"] = f"{attrs.get('repetition_time', 1 / rate):g} s"
     elif rate is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neuropipe.plotting import ACCENT, INK, MUTED, VERDICT_COLORS
+from neuropipe.plotting import ACCENT, CYCLE, INK, MUTED, VERDICT_COLORS
 from neuropipe.quality.verdicts import Bounds
 
 if TYPE_CHECKING:
@@ -66,6 +66,36 @@ def heat_map(
     return image
 
 
+def similarity_order(scaled: np.ndarray) -> np.ndarray:
+    """Order columns so that similar ones stand together.
+
+    Parameters
+    ----------
+    scaled : array of shape (n_samples, n_columns)
+        z-scored; NaN counts as the mean.
+
+    Returns
+    -------
+    array of int of shape (n_columns,)
+        By angle in the plane of the first two principal components, starting at the widest gap, so
+        that opposite columns end up apart and no two neighbours are strangers.
+    """
+    filled = np.nan_to_num(scaled)
+    n_samples, n_columns = filled.shape
+    if min(n_samples, n_columns) < 2:
+        return np.arange(n_columns)
+    # Right singular vectors, by the smaller of the two Gram matrices.
+    if n_columns <= n_samples:
+        plane = np.linalg.eigh(filled.T @ filled)[1][:, -2:]
+    else:
+        plane = filled.T @ np.linalg.eigh(filled @ filled.T)[1][:, -2:]
+        plane /= np.maximum(np.linalg.norm(plane, axis=0), 1e-12)
+    angle = np.arctan2(plane[:, 0], plane[:, 1])
+    order = np.argsort(angle, kind="stable")
+    gaps = np.diff(angle[order], append=angle[order[0]] + 2 * np.pi)
+    return np.roll(order, -int(np.argmax(gaps)) - 1)
+
+
 def bound_lines(ax: Axes, bounds: Bounds, *, vertical: bool = True) -> None:
     """Mark where a number turns doubtful (amber) and bad (red)."""
     draw = ax.axvline if vertical else ax.axhline
@@ -100,15 +130,18 @@ def distribution(
         ax.hist(finite, edges.tolist(), color=ACCENT, alpha=0.85, edgecolor="white", linewidth=0.4)
         middle = float(np.median(finite))
         ax.axvline(middle, color=INK, lw=1.2)
+        left = middle < (math.sqrt(low * high) if log else (low + high) / 2)
         ax.annotate(
             f"median {middle:.3g}",
             (middle, 1.0),
             xycoords=("data", "axes fraction"),
-            xytext=(3, -2),
+            xytext=(3 if left else -3, -1),
             textcoords="offset points",
             va="top",
+            ha="left" if left else "right",
             fontsize=7.5,
         )
+        ax.margins(y=0.18)  # room for the label over the bars
     if bounds is not None:
         bound_lines(ax, bounds)
     ax.set_xlabel(label)
@@ -135,6 +168,31 @@ def tag_rows(ax: Axes, groups: list[tuple[str, int]]) -> None:
         edge += n
     ax.set_yticks(ticks, names)
     ax.tick_params(axis="y", length=0, labelsize=7)
+
+
+def envelope(
+    values: np.ndarray, time: np.ndarray, n_points: int = 800
+) -> tuple[np.ndarray, np.ndarray]:
+    """Thin a trace to the extremes of neighbouring samples, so that no peak is hidden.
+
+    Parameters
+    ----------
+    values, time : arrays of shape (n_times,)
+    n_points : int
+        Points of the line that is left.
+    """
+    if len(values) <= n_points:
+        return values, time
+    starts = np.linspace(0, len(values), n_points // 2, endpoint=False).astype(int)
+    pairs = np.stack([np.fmin.reduceat(values, starts), np.fmax.reduceat(values, starts)], axis=1)
+    return pairs.ravel(), np.repeat(time[starts], 2)
+
+
+def ticks(ax: Axes, times: np.ndarray, bottom: float, height: float) -> None:
+    """Mark times by short upright lines, drawn as one path to keep the file small."""
+    x = np.repeat(times, 3)
+    y = np.tile([bottom, bottom + height, np.nan], len(times))
+    ax.plot(x, y, color=CYCLE[1], lw=0.7)
 
 
 def despine(ax: Axes, *, bottom: bool = True) -> None:

@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neuropipe.plotting import ACCENT, CYCLE, DIVERGING, INK, new_figure, style
-from neuropipe.quality.figures import despine, distribution, heat_map
+from neuropipe.plotting import ACCENT, DIVERGING, INK, new_figure, style
+from neuropipe.quality.figures import (
+    despine,
+    distribution,
+    envelope,
+    heat_map,
+    similarity_order,
+    ticks,
+)
 from neuropipe.quality.fmri import global_signal, zscored
 from neuropipe.quality.settings import CalciumQualitySettings
 from neuropipe.recording import Recording
@@ -19,31 +26,7 @@ if TYPE_CHECKING:
     from neuropipe.quality.assess_calcium import CalciumNumbers
 
 _N_EXAMPLES = 6
-_TRACE_POINTS = 800  # more are not seen in a page's width
-
-
-def similarity_order(scaled: np.ndarray) -> np.ndarray:
-    """Order units so that similar ones stand together.
-
-    Parameters
-    ----------
-    scaled : array of shape (n_times, n_units)
-        z-scored; NaN counts as the mean.
-
-    Returns
-    -------
-    array of int of shape (n_units,)
-        By angle in the plane of the first two principal components, starting at the widest gap, so
-        that opposite units end up apart and no two neighbours are strangers.
-    """
-    filled = np.nan_to_num(scaled)
-    # Eigenvectors of the units' covariance: units are fewer than samples in all but tiny data.
-    _, vectors = np.linalg.eigh(filled.T @ filled)
-    plane = vectors[:, -2:] if vectors.shape[1] > 1 else np.ones((1, 2))
-    angle = np.arctan2(plane[:, 0], plane[:, 1])
-    order = np.argsort(angle, kind="stable")
-    gaps = np.diff(angle[order], append=angle[order[0]] + 2 * np.pi)
-    return np.roll(order, -int(np.argmax(gaps)) - 1)
+_TRACE_POINTS = 600  # more are not seen in a page's width
 
 
 def population_figure(recording: Recording) -> ResultFigure:
@@ -87,7 +70,7 @@ def examples_figure(
     assert recording.signals is not None
     with style():
         figure = new_figure(3.3)
-        left, right = figure.subfigures(1, 2, width_ratios=[1.7, 1])
+        left, right = np.asarray(figure.subfigures(1, 2, width_ratios=[1.7, 1]))
         _examples(left.subplots(), recording, numbers)
         upper, lower = right.subplots(2, 1)
         distribution(upper, numbers.snr, "signal to noise", bounds=settings.snr)
@@ -97,8 +80,8 @@ def examples_figure(
         title="Example traces and distributions",
         caption="Left: traces of units from the best (top) to the worst (bottom) signal to noise, "
         "each scaled to its own range, with the onsets of detected transients (orange ticks). "
-        "Right: signal to noise and event rate over units with their medians (black) and the bounds "
-        "of the verdict (amber: good from there; red: bad below). White noise reaches 2.3.",
+        "Right: signal to noise and event rate over units with their medians (black) and the "
+        "bounds of the verdict (amber: good from there; red: bad below). White noise reaches 2.3.",
         figure=figure,
     )
 
@@ -113,10 +96,10 @@ def _examples(ax: Axes, recording: Recording, numbers: CalciumNumbers) -> None:
         trace = traces[:, unit].astype(float)
         low, high = np.nanquantile(trace, (0.005, 0.999))
         shown = np.clip((trace - low) / max(high - low, 1e-12), -0.15, 1.15) * 0.8 - row
-        envelope, at = _envelope(shown, time)
-        ax.plot(at, envelope, color=ACCENT, lw=0.6)
+        line, at = envelope(shown, time, _TRACE_POINTS)
+        ax.plot(at, line, color=ACCENT, lw=0.6)
         onsets = time[numbers.events[:, unit]]
-        ax.plot(onsets, np.full(len(onsets), -row - 0.12), "|", color=CYCLE[1], ms=3.5, mew=0.7)
+        ticks(ax, onsets, -row - 0.18, 0.1)
     names = [str(recording.units.index[u])[:12] for u in chosen]
     labels = [f"{name}\n{numbers.snr[u]:.1f}" for name, u in zip(names, chosen, strict=True)]
     ax.set_yticks(0.35 - np.arange(len(chosen)), labels)
@@ -124,15 +107,6 @@ def _examples(ax: Axes, recording: Recording, numbers: CalciumNumbers) -> None:
     ax.set_xlim(time[0], time[-1])
     despine(ax)
     ax.tick_params(axis="y", length=0)
-
-
-def _envelope(values: np.ndarray, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Keep the extremes of neighbouring samples, so that thinning hides no peak."""
-    if len(values) <= _TRACE_POINTS:
-        return values, time
-    starts = np.linspace(0, len(values), _TRACE_POINTS // 2, endpoint=False).astype(int)
-    pairs = np.stack([np.fmin.reduceat(values, starts), np.fmax.reduceat(values, starts)], axis=1)
-    return pairs.ravel(), np.repeat(time[starts], 2)
 
 
 def _thinned(values: np.ndarray) -> np.ndarray:

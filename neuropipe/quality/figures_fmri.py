@@ -8,7 +8,7 @@ import numpy as np
 
 from neuropipe.plotting import ACCENT, CYCLE, INK, MUTED, VERDICT_COLORS, new_figure, style
 from neuropipe.quality import fmri
-from neuropipe.quality.figures import despine, distribution, heat_map, tag_rows
+from neuropipe.quality.figures import despine, distribution, envelope, heat_map, tag_rows
 from neuropipe.quality.settings import FmriQualitySettings
 from neuropipe.recording import MISSING, Recording
 from neuropipe.results import ResultFigure
@@ -90,7 +90,8 @@ def carpet_figure(
         _spiky_trace(axes[-3], time, numbers.dvars, settings.dvars_spike, "DVARS")
         percent = numbers.global_percent
         values = numbers.global_z if percent is None else percent
-        axes[-2].plot(time, values, color=INK, lw=0.6)
+        line, at = envelope(values, time)
+        axes[-2].plot(at, line, color=INK, lw=0.6)
         _trace_label(axes[-2], "global (sd)" if percent is None else "global (%)")
         step = 1 / float(recording.signals.attrs["sampling_rate"])
         extent = (time[0], time[-1] + step, len(order), 0)
@@ -131,7 +132,8 @@ def _carpet_caption(with_motion: bool, grouping: str | None, settings: FmriQuali
 
 
 def _spiky_trace(ax: Axes, time: np.ndarray, values: np.ndarray, bound: float, label: str) -> None:
-    ax.plot(time, values, color=ACCENT, lw=0.6)
+    line, at = envelope(values, time)
+    ax.plot(at, line, color=ACCENT, lw=0.6)
     ax.axhline(bound, color=VERDICT_COLORS["doubtful"], lw=0.7, ls=(0, (4, 2)))
     with np.errstate(invalid="ignore"):
         high = values > bound

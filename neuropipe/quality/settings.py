@@ -118,7 +118,7 @@ class SpatialSettings(Settings):
     informative: float = Field(
         default=0.5, ge=0, description="spatial information from which a unit counts, bits/spike"
     )
-    map_count: int = Field(default=12, ge=1, le=40, description="rate maps in the figure")
+    map_count: int = Field(default=11, ge=1, le=40, description="rate maps in the figure")
 
 
 class SpikesQualitySettings(Settings):

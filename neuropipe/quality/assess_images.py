@@ -1,0 +1,225 @@
+"""Quality of responses to images: from a Recording to metrics, arrays, figures and words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from neuropipe.quality.evaluate import Assessment, dataset
+from neuropipe.quality.figures_images import reliability_figure, responses_figure
+from neuropipe.quality.settings import ImagesQualitySettings
+from neuropipe.quality.verdicts import judged, median, median_interval, number, share
+from neuropipe.recording import Recording
+from neuropipe.results import Metric
+from neuropipe.stats.noise_ceiling import (
+    VarianceParts,
+    ceiling_of_mean,
+    noise_ceiling_snr,
+    split_half_reliability,
+    variance_parts,
+)
+
+_REFERENCES = {
+    "spearman1910": "Spearman C (1910). Correlation calculated from faulty data. British Journal "
+    "of Psychology 3, 271.",
+    "allen2022": "Allen EJ, St-Yves G, Wu Y, et al. (2022). A massive 7T fMRI dataset to bridge "
+    "cognitive neuroscience and artificial intelligence. Nature Neuroscience 25, 116.",
+}
+_NO_REPEATS = "Not computed: the recording holds one response per image, and repeats are needed."
+
+
+@dataclass(frozen=True)
+class ImageNumbers:
+    """Everything computed from one recording.
+
+    Parameters
+    ----------
+    means : array of shape (n_stimuli, n_units)
+        Mean over repeats, NaN where none was recorded.
+    repeats : array of shape (n_stimuli,)
+        Repeats per image, of the unit that has most.
+    reliability : array of shape (n_units,) or None
+        None where nothing was repeated.
+    parts : VarianceParts or None
+    """
+
+    means: np.ndarray
+    repeats: np.ndarray
+    reliability: np.ndarray | None
+    parts: VarianceParts | None
+
+    @property
+    def ceiling(self) -> np.ndarray | None:
+        """Noise ceiling of the mean over repeats, of shape (n_units,)."""
+        return None if self.parts is None else ceiling_of_mean(self.parts)
+
+
+def assess(recording: Recording, settings: ImagesQualitySettings, seed: int) -> Assessment:
+    """Judge a recording of responses to images.
+
+    Parameters
+    ----------
+    recording : Recording
+        Of modality images.
+    settings : ImagesQualitySettings
+    seed : int
+        Of the random halves.
+    """
+    numbers = measure(recording, settings, seed)
+    figures = [responses_figure(recording, numbers)]
+    warnings = []
+    if numbers.reliability is None:
+        warnings.append(
+            "There is one response per image: reliability and noise ceiling cannot be told, and no "
+            "model's score can be compared with what is possible."
+        )
+    else:
+        figures.insert(0, reliability_figure(numbers, settings))
+    silent = int((~np.isfinite(numbers.means).any(axis=0)).sum())
+    if silent:
+        warnings.append(f"{silent} of {recording.n_units} units have no response to any image.")
+    return Assessment(
+        metrics=_metrics(numbers, settings, seed),
+        arrays=dataset(_arrays(recording, numbers), recording),
+        figures=figures,
+        methods=_methods(numbers, settings),
+        references=_REFERENCES if numbers.reliability is not None else {},
+        warnings=warnings,
+    )
+
+
+def measure(recording: Recording, settings: ImagesQualitySettings, seed: int) -> ImageNumbers:
+    """Compute all numbers of a recording; see `ImageNumbers`."""
+    assert recording.responses is not None
+    trials = recording.responses.values
+    known = np.isfinite(trials)
+    count = known.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        total = np.where(known, trials, 0).sum(axis=0, dtype=np.float64)
+        means = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    repeated = ((count >= 2).sum(axis=0) >= 3).any()
+    rng = np.random.default_rng(seed)
+    return ImageNumbers(
+        means=means,
+        repeats=count.max(axis=1),
+        reliability=split_half_reliability(trials, rng, n_splits=settings.n_splits)
+        if repeated
+        else None,
+        parts=variance_parts(trials) if repeated else None,
+    )
+
+
+def _metrics(numbers: ImageNumbers, settings: ImagesQualitySettings, seed: int) -> list[Metric]:
+    reliability, parts = numbers.reliability, numbers.parts
+    n_units = numbers.means.shape[1]
+    shown = numbers.repeats[numbers.repeats > 0]
+    metrics = [
+        judged(
+            "split-half reliability",
+            None if reliability is None else median(reliability),
+            settings.reliability,
+            description=_NO_REPEATS
+            if reliability is None
+            else "Median over units of the correlation between the mean responses of random halves "
+            f"of the repeats ({settings.n_splits} splits), corrected to all repeats "
+            "(Spearman-Brown); higher is better.",
+            chance=None if reliability is None else 0.0,
+            interval=None if reliability is None else median_interval(reliability),
+            n=None if reliability is None else int(np.isfinite(reliability).sum()),
+            seed=None if reliability is None else seed,
+        )
+    ]
+    if reliability is not None and parts is not None and numbers.ceiling is not None:
+        known = reliability[np.isfinite(reliability)]
+        snr = noise_ceiling_snr(parts)
+        metrics += [
+            judged(
+                "reliable units",
+                share(known >= settings.reliable),
+                settings.reliable_units,
+                description=f"Share of units with a reliability of at least {settings.reliable:g}; "
+                "higher is better.",
+                n=len(known),
+            ),
+            Metric(
+                name="noise ceiling",
+                value=number(median(numbers.ceiling)),
+                description="Median over units of the share of variance of the mean response that "
+                "a perfect model could explain; higher is better.",
+                interval=median_interval(numbers.ceiling),
+                n=int(np.isfinite(numbers.ceiling).sum()),
+                better="higher",
+            ),
+            Metric(
+                name="single-trial signal to noise",
+                value=number(median(snr)),
+                description="Median over units of the standard deviation of the signal over that "
+                "of the noise in single trials (ncsnr); higher is better.",
+                interval=median_interval(snr),
+                n=int(np.isfinite(snr).sum()),
+                better="higher",
+            ),
+        ]
+    no_response = ~np.isfinite(numbers.means).any(axis=0)
+    metrics += [
+        judged(
+            "images",
+            float(len(shown)),
+            settings.n_images,
+            description="Number of different images with a response; higher is better.",
+        ),
+        Metric(
+            name="repeats",
+            value=number(median(shown.astype(float))),
+            description="Median over images of the number of repeats"
+            + (f", from {shown.min()} to {shown.max()}" if shown.min() < shown.max() else "")
+            + "; higher is better.",
+            n=len(shown),
+            better="higher",
+        ),
+        judged(
+            "units without response",
+            share(no_response),
+            settings.missing_units,
+            description="Share of units that lack any response; lower is better.",
+            n=n_units,
+        ),
+    ]
+    return metrics
+
+
+def _arrays(
+    recording: Recording, numbers: ImageNumbers
+) -> dict[str, tuple[tuple[str, ...], np.ndarray, str, str]]:
+    assert recording.responses is not None
+    unit = ("unit",)
+    of_response = str(recording.responses.attrs.get("unit", ""))
+    found: dict[str, tuple[tuple[str, ...], np.ndarray, str, str]] = {
+        "mean_response": (unit, _nanmean(numbers.means), of_response, "mean over images"),
+        "repeats": (("stimulus",), numbers.repeats, "", "repeats per image"),
+    }
+    if numbers.reliability is not None:
+        found["reliability"] = (unit, numbers.reliability, "", "split-half, Spearman-Brown")
+    if numbers.parts is not None and numbers.ceiling is not None:
+        found["noise_ceiling"] = (unit, numbers.ceiling, "", "explainable share of the mean")
+        found["signal_variance"] = (unit, numbers.parts.signal, f"({of_response})^2", "s^2")
+        found["noise_variance"] = (unit, numbers.parts.noise, f"({of_response})^2", "e^2")
+    return found
+
+
+def _nanmean(values: np.ndarray) -> np.ndarray:
+    known = np.isfinite(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(known, values, 0).sum(axis=0) / known.sum(axis=0))
+
+
+def _methods(numbers: ImageNumbers, settings: ImagesQualitySettings) -> str:
+    if numbers.reliability is None:
+        return "Responses were given as one value per image, without repeats."
+    return (
+        "Reliability was the correlation across images between the mean responses of two random "
+        f"halves of the repeats, averaged over {settings.n_splits} splits and corrected for length "
+        "by the Spearman-Brown formula [spearman1910]. Noise ceilings were computed from the "
+        "variance between images and within repeats [allen2022]."
+    )
