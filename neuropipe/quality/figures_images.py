@@ -82,8 +82,9 @@ def responses_figure(recording: Recording, numbers: ImageNumbers) -> ResultFigur
         figure.colorbar(image, ax=main, pad=0.01, aspect=25, shrink=0.7, label="z-score")
         assert recording.responses is not None
         unit = str(recording.responses.attrs.get("unit", ""))
-        level = np.nanmean(numbers.means, axis=0) if len(numbers.means) else np.empty(0)
-        distribution(side, level, f"mean response{f'\n({unit})' if unit else ''}")
+        known = np.isfinite(numbers.means).any(axis=0)
+        level = np.nanmean(numbers.means[:, known], axis=0)
+        distribution(side, level, f"mean response\n({unit})" if unit else "mean response")
         despine(top, bottom=False)
         despine(main)
     return ResultFigure(
