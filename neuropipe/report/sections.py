@@ -20,7 +20,7 @@ from neuropipe.report.numbers import format_number
 from neuropipe.report.settings import DatasetCard
 from neuropipe.report.summary import Tally
 from neuropipe.report.tables import explanations, metric_table, not_computed, recordings_table
-from neuropipe.report.text import heading, link_dois, number_citations, short_label
+from neuropipe.report.text import heading, link_dois, number_citations, short_labels
 from neuropipe.results import GROUP, Result, ResultFigure
 
 
@@ -77,7 +77,8 @@ def analysis_section(results: Sequence[Result], digits: int) -> Section:
         Significant digits.
     """
     first = results[0]
-    labels = [short_label(r.recording, r.subject) for r in results]
+    names = short_labels([r.recording for r in results], first.subject)
+    labels = [names[r.recording] for r in results]
     anchors = [anchor(r) for r in results]
     several = len(results) > 1
     parts = [

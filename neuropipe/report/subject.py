@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from neuropipe.report.numbers import count
@@ -24,7 +24,7 @@ from neuropipe.report.summary import (
     key_numbers,
 )
 from neuropipe.report.tables import Cell, key_table
-from neuropipe.report.text import heading, short_label
+from neuropipe.report.text import heading, short_labels
 from neuropipe.results import GROUP, Result, Verdict
 
 _PLACES = 12  # links an issue shows before it says "and 3 more"
@@ -135,25 +135,26 @@ def verdict_sentence(tally: Tally) -> str:
     return f"{words[0].upper()}{words[1:]}."
 
 
-def issues(results: Iterable[Result]) -> list[Issue]:
+def issues(results: Sequence[Result]) -> list[Issue]:
     """Collect the bad, then the doubtful measures, each with the recordings it concerns.
 
     Parameters
     ----------
-    results : iterable of Result
+    results : sequence of Result
     """
     found: dict[tuple[Verdict, str, str], Issue] = {}
-    results = list(results)
-    several = len({r.recording for r in results}) > 1
+    labels = short_labels([r.recording for r in results], results[0].subject if results else "")
     for result in results:
-        label = short_label(result.recording, result.subject)
-        where = label if several else f"see {heading(result.analysis, result.title)}"
-        place = (where, f"#{anchor(result)}")
+        place = (labels[result.recording], f"#{anchor(result)}")
         for metric in result.metrics:
             if metric.verdict in ("bad", "doubtful"):
                 key = (metric.verdict, result.analysis, metric.name)
                 found.setdefault(key, Issue(metric.name, metric.verdict)).places.append(place)
-    for issue in found.values():
+    for (_, analysis, _), issue in found.items():
+        group = [r for r in results if r.analysis == analysis]
+        if len(issue.places) == len(group):
+            where = f"all {len(group)} recordings" if len(group) > 1 else "details"
+            issue.places = [(where, f"#{anchor(group[0])}")]
         issue.more = max(0, len(issue.places) - _PLACES)
         del issue.places[_PLACES:]
     return sorted(found.values(), key=lambda issue: WORST_FIRST.index(issue.verdict))

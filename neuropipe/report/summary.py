@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from neuropipe.report.numbers import count
 from neuropipe.results import Metric, Result, Verdict
 
 WORST_FIRST: tuple[Verdict, ...] = ("bad", "doubtful", "good")
@@ -163,7 +162,7 @@ def common_facts(results: Iterable[Result], shown: int = 3) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        A fact that all share as it is; different ones joined by ``"; "``, or counted when many.
+        A fact that all share as it is; a few different ones joined by ``"; "``.
     """
     values: dict[str, list[str]] = {}
     for result in results:
@@ -172,7 +171,7 @@ def common_facts(results: Iterable[Result], shown: int = 3) -> dict[str, str]:
             if value not in known:
                 known.append(value)
     return {
-        name: "; ".join(found) if len(found) <= shown else count(len(found), "different value")
+        name: "; ".join(found) if len(found) <= shown else "differs between recordings"
         for name, found in values.items()
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -85,15 +85,30 @@ def link_dois(text: str) -> Markup:
     return Markup("").join(pieces)
 
 
-def short_label(recording: str, subject: str) -> str:
-    """Drop the subject from a recording's name: ``sub-1_task-rest_run-02`` is ``task-rest_run-02``.
+def short_labels(recordings: Sequence[str], subject: str) -> dict[str, str]:
+    """Name the recordings of a subject by what tells them apart.
 
-    A name that is the subject's alone stays whole.
+    Parameters
+    ----------
+    recordings : sequence of str
+        Names made of parts joined by ``_``; repetitions are allowed.
+    subject : str
+
+    Returns
+    -------
+    dict of str to str
+        Label by name: without the subject and without the parts that all recordings share, so that
+        twelve runs of a task are ``run-01`` to ``run-12``. A name of which nothing is left stays
+        whole.
     """
-    for prefix in (f"sub-{subject}_", f"{subject}_"):
-        if recording.startswith(prefix) and len(recording) > len(prefix):
-            return recording.removeprefix(prefix)
-    return recording
+    names = list(dict.fromkeys(recordings))
+    parts = {name: name.split("_") for name in names}
+    shared = {f"sub-{subject}", subject}
+    if len(names) > 1:
+        shared |= set.intersection(*(set(found) for found in parts.values()))
+    labels = {n: "_".join(p for p in found if p not in shared) for n, found in parts.items()}
+    unique = len(set(labels.values())) == len(names)
+    return {name: (label if unique and label else name) for name, label in labels.items()}
 
 
 def heading(analysis: str, title: str) -> str:
