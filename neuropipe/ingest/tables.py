@@ -50,7 +50,8 @@ def read_table(path: Path) -> pd.DataFrame:
     table.columns = pd.Index([name.strip() for name in header])
     stripped = table.apply(lambda column: column.str.strip())
     missing = stripped.isin(["n/a", ""]) | stripped.isna()
-    return stripped.astype(object).mask(missing, None)
+    found: pd.DataFrame = stripped.astype(object).mask(missing, None)
+    return found
 
 
 def check_columns(names: Sequence[str], path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from neuropipe.errors import InputError
@@ -118,7 +119,7 @@ def _uniform_step(where: str, times: Any) -> float | None:
     if not isinstance(times, list) or len(times) < 2:
         return None
     try:
-        steps = [float(b) - float(a) for a, b in zip(times[:-1], times[1:], strict=True)]
+        steps = [float(b) - float(a) for a, b in pairwise(times)]
     except (TypeError, ValueError) as error:
         raise InputError(f"{where}: VolumeTiming: {error}", "times in s", "correct it") from error
     step = sorted(steps)[len(steps) // 2]
