@@ -11,6 +11,7 @@ from neuropipe.manifest import LockedFile, LockedRecording
 
 PARTICIPANTS = "participants.tsv"
 _ENTITY = re.compile(r"([A-Za-z]+)-(.+)")
+_LABEL = re.compile(r"(session|ses|subject|sub)[-_](.+)", re.IGNORECASE)
 _UNSAFE = re.compile(r"[^A-Za-z0-9_+-]+")
 
 
@@ -84,6 +85,36 @@ def name_recording(path: str) -> LockedRecording:
         recording=name,
         subject=entities.get("sub", safe_name(stem, f"file {path}")),
         session=entities.get("ses", ""),
+        task=entities.get("task", ""),
+        run=entities.get("run", ""),
+        files=(),
+    )
+
+
+def name_folder(folder: PurePosixPath) -> LockedRecording:
+    """Name the recording that a folder holds; no file is set yet.
+
+    Parameters
+    ----------
+    folder : PurePosixPath
+        Relative to the dataset's root; ``.`` is the root itself.
+
+    Returns
+    -------
+    LockedRecording
+        Named by all parts of the path. The subject is its ``sub-`` entity, otherwise the last
+        part, without a leading ``session-`` and the like.
+    """
+    what = f"folder {folder}"
+    entities = path_entities((folder / f"{folder.name or 'recording'}.folder").as_posix())
+    last = folder.name or "recording"
+    match = _LABEL.fullmatch(last)
+    label = safe_name(match[2] if match else last, what)
+    session = label if match and match[1].startswith("ses") else ""
+    return LockedRecording(
+        recording=safe_name("_".join(folder.parts) or last, what),
+        subject=entities.get("sub", label),
+        session=entities.get("ses", session),
         task=entities.get("task", ""),
         run=entities.get("run", ""),
         files=(),

@@ -16,6 +16,7 @@ from neuropipe.ingest.nwb import discover as discover
 from neuropipe.ingest.nwb import (
     filter_units,
     identity,
+    is_a,
     open_nwb,
     plain_columns,
 )
