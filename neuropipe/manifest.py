@@ -33,6 +33,8 @@ class PathSource(_Model):
     """A folder or file on this machine; relative paths start at the manifest's folder."""
 
     path: str = Field(min_length=1)
+    include: list[str] = Field(default=["*"], description="glob patterns of paths to take")
+    exclude: list[str] = []
 
 
 class SimulateSource(_Model):
@@ -172,9 +174,7 @@ def load_yaml(text: str) -> Any:
     return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
 
 
-def validated(
-    model: type[M], data: Any, where: str, error: type[NeuropipeError]
-) -> M:
+def validated(model: type[M], data: Any, where: str, error: type[NeuropipeError]) -> M:
     """Validate data with a pydantic model, turning its complaint into one line.
 
     Parameters

@@ -151,13 +151,20 @@ def parse_source(text: str) -> dict[str, Any]:
     return {"path": text}
 
 
-def guess_modality(paths: Sequence[str], read: Mapping[str, Any] | None = None) -> str:
+def guess_modality(
+    paths: Sequence[str], root: Path | None = None, read: Mapping[str, Any] | None = None
+) -> str:
     """Guess what was recorded from the names of the files.
+
+    NWB files may hold either kind: their names tell (``_ophys``, ``_ecephys``), or else the content
+    of the first one.
 
     Parameters
     ----------
     paths : sequence of str
         Relative POSIX paths.
+    root : Path, optional
+        Where they lie, if they are on this machine.
     read : mapping, optional
         Reading options; only modalities that know them come into question.
 
@@ -166,7 +173,7 @@ def guess_modality(paths: Sequence[str], read: Mapping[str, Any] | None = None) 
     InputError
         If no modality's readers find a recording, or those of several do.
     """
-    fitting = []
+    fitting: list[str] = []
     for modality, model in READ_SETTINGS.items():
         try:
             settings = validated(model, dict(read or {}), "read settings", InputError)
@@ -174,6 +181,8 @@ def guess_modality(paths: Sequence[str], read: Mapping[str, Any] | None = None) 
         except NeuropipeError:
             continue
         fitting.append(modality)
+    if set(fitting) == {"calcium", "spikes"}:
+        fitting = _nwb_kinds(paths, root)
     if len(fitting) != 1:
         first = ", ".join(paths[:3])
         raise InputError(
@@ -182,6 +191,35 @@ def guess_modality(paths: Sequence[str], read: Mapping[str, Any] | None = None) 
             "give --modality",
         )
     return fitting[0]
+
+
+def _nwb_kinds(paths: Sequence[str], root: Path | None) -> list[str]:
+    """Tell calcium from spiking NWB files: which of the two they may be."""
+    files = [path for path in paths if path.lower().endswith(".nwb")]
+    suffixes = {"calcium": "ophys", "spikes": "ecephys"}
+    named = [
+        kind
+        for kind, word in suffixes.items()
+        if any(word in re.split(r"[_+.]", Path(path).name) for path in files)
+    ]
+    if len(named) == 1 or root is None:
+        return named or list(suffixes)
+    import h5py
+
+    found = set()
+
+    def visit(name: str, node: h5py.HLObject) -> None:
+        if node.attrs.get("neurodata_type") in ("RoiResponseSeries", b"RoiResponseSeries"):
+            found.add("calcium")
+        if name == "units/spike_times":
+            found.add("spikes")
+
+    try:
+        with h5py.File(root / files[0], "r") as file:
+            file.visititems(visit)
+    except OSError:
+        return list(suffixes)
+    return [kind for kind in suffixes if kind in found]
 
 
 def _model(name: str, source: Mapping[str, Any]) -> Any:
@@ -215,7 +253,8 @@ def _guess(source: Any, name: str, folder: Path, resources: Path, retries: Retri
     if isinstance(source, SimulateSource):
         return _SIMULATED[source.simulate]
     if isinstance(source, PathSource):
-        return guess_modality(list_files(source_path(source, folder)))
+        path = source_path(source, folder)
+        return guess_modality(list_files(path), path.parent if path.is_file() else path)
     if isinstance(source, NilearnSource):
         fetch_nilearn(nilearn_uri(source.nilearn, source.n_subjects), resources / name)
         return guess_modality(list_files(resources / name))

@@ -7,12 +7,13 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from neuropipe.errors import InputError, SettingsError
 from neuropipe.ingest.fetch import fetch_files
 from neuropipe.ingest.nilearn_tree import fetch_nilearn, nilearn_uri
 from neuropipe.ingest.read import discover
-from neuropipe.ingest.remote import RemoteFile, list_remote
+from neuropipe.ingest.remote import RemoteFile, chosen_paths, list_remote
 from neuropipe.ingest.settings import READ_SETTINGS, ReadSettings
 from neuropipe.ingest.web import RETRIES, Retries
 from neuropipe.lock.local import hash_files, list_files, size_of
@@ -143,7 +144,7 @@ def lock_local(
         If files cannot be listed or read, or make no recording.
     """
     root = path.parent if path.is_file() else path
-    found = discover(list_files(path), dataset.modality, settings)
+    found = discover(_chosen_files(path, dataset.source), dataset.modality, settings)
     hashes = hash_files(root, (f.path for r in found for f in r.files), progress=progress)
     return [
         replace(
@@ -155,6 +156,20 @@ def lock_local(
         )
         for recording in found
     ]
+
+
+def _chosen_files(path: Path, source: Any) -> list[str]:
+    listed = list_files(path)
+    if not isinstance(source, PathSource):
+        return listed
+    chosen = chosen_paths(listed, source.include, source.exclude)
+    if not chosen:
+        raise InputError(
+            f"{path} holds {len(listed)} files, none of them chosen",
+            f"files that match {', '.join(source.include)}",
+            "correct include and exclude of the source",
+        )
+    return sorted(chosen)
 
 
 def lock_remote(
