@@ -158,7 +158,7 @@ def kernel_ridge(
     -----
     With K = U diag(s) U' the fitted values are ``mean + U s/(s + a) U' y``, and the leave-one-out
     residual is the residual over ``1 - h_ii`` with ``h_ii = 1/n + sum_j U_ij^2 s_j/(s_j + a)``
-    (Hastie et al. 2009, eq. 5.26): exact, and the same choice as sklearn's `RidgeCV`.
+    (Golub, Heath & Wahba 1979): exact, and the same choice as sklearn's `RidgeCV`.
     """
     values, vectors = np.linalg.eigh(train)
     values = np.clip(values, 0.0, None)

@@ -1,0 +1,222 @@
+"""From recordings to what connectivity is computed from: complete frames of usable units."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from neuropipe.connectivity.settings import ConnectivitySettings
+from neuropipe.errors import UnfitRecordingError
+from neuropipe.recording import MISSING, Recording
+
+__all__ = [
+    "Series",
+    "are_anonymous",
+    "column",
+    "homologous_pairs",
+    "mean_displacement",
+    "usable_series",
+]
+
+
+@dataclass(frozen=True)
+class Series:
+    """Frames without missing values of the units that can be used.
+
+    Parameters
+    ----------
+    values : array of shape (n_times, n_units), float64
+        Finite; every unit varies.
+    units : pandas.DataFrame
+        Rows of the unit table, in the order of the columns of `values`.
+    sampling_rate : float
+        In Hz.
+    n_frames : int
+        Frames before incomplete ones were left out.
+    dropped : dict of str to list of str
+        Units left out, by reason.
+    """
+
+    values: np.ndarray
+    units: pd.DataFrame
+    sampling_rate: float
+    n_frames: int
+    dropped: dict[str, list[str]]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the units."""
+        return [str(name) for name in self.units.index]
+
+    @property
+    def duration(self) -> float:
+        """Time covered by the frames in use, in s."""
+        return len(self.values) / self.sampling_rate
+
+    def warnings(self) -> list[str]:
+        """What was left out, in sentences."""
+        said = [
+            f"{len(names)} of {len(names) + self.values.shape[1]} units left out ({reason}): "
+            f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}."
+            for reason, names in self.dropped.items()
+            if names
+        ]
+        lost = self.n_frames - len(self.values)
+        if lost:
+            said.append(
+                f"{lost} of {self.n_frames} frames left out because a unit is missing there; the "
+                "rest was joined as if it were contiguous."
+            )
+        return said
+
+
+def usable_series(recording: Recording, settings: ConnectivitySettings) -> Series:
+    """Pick units and frames.
+
+    A unit is left out when it is constant or misses more than `max_missing` of the frames; then
+    every frame in which a remaining unit is missing is left out, so that all edges rest on the same
+    frames and the correlation matrix stays positive semi-definite.
+
+    Parameters
+    ----------
+    recording : Recording
+    settings : ConnectivitySettings
+
+    Returns
+    -------
+    Series
+
+    Raises
+    ------
+    UnfitRecordingError
+        If there are no signals, too few units or too few frames.
+    """
+    if recording.signals is None:
+        raise UnfitRecordingError(
+            f"recording {recording.recording} ({recording.modality}) has no signals",
+            "continuous traces (fmri, calcium)",
+            "leave connectivity out of this dataset's analyses",
+        )
+    values = recording.signals.values.astype(np.float64)
+    names = np.array(recording.units.index, dtype=object)
+    missing = np.isnan(values).mean(axis=0)
+    present = missing <= settings.max_missing
+    kept = np.flatnonzero(present)
+    complete = ~np.isnan(values[:, kept]).any(axis=1)
+    frames = values[np.ix_(complete, kept)]
+    varies = _varies(frames)
+    dropped = {
+        f"more than {settings.max_missing:.0%} of frames missing": list(names[~present]),
+        "constant": list(names[kept[~varies]]),
+        "drawn to stay within max_units": [],
+    }
+    kept, frames = kept[varies], frames[:, varies]
+    if len(kept) > settings.max_units:
+        rng = np.random.default_rng(len(kept))  # the same units for every run of a subject
+        chosen = np.sort(rng.choice(len(kept), settings.max_units, replace=False))
+        unchosen = np.setdiff1d(np.arange(len(kept)), chosen)
+        dropped["drawn to stay within max_units"] = list(names[kept[unchosen]])
+        kept, frames = kept[chosen], frames[:, chosen]
+    _check_size(recording.recording, frames, settings)
+    assert recording.sampling_rate is not None
+    return Series(
+        values=frames,
+        units=recording.units.iloc[kept],
+        sampling_rate=recording.sampling_rate,
+        n_frames=len(values),
+        dropped={reason: [str(n) for n in left] for reason, left in dropped.items()},
+    )
+
+
+def _varies(frames: np.ndarray) -> np.ndarray:
+    """Tell which columns vary by more than rounding of float32."""
+    if len(frames) < 2:
+        return np.zeros(frames.shape[1], dtype=bool)
+    varies: np.ndarray = frames.std(axis=0) > 1e-6 * np.abs(frames).max(axis=0)
+    return varies
+
+
+def _check_size(name: str, frames: np.ndarray, settings: ConnectivitySettings) -> None:
+    n_times, n_units = frames.shape
+    if n_times < settings.min_samples:
+        raise UnfitRecordingError(
+            f"recording {name} has {n_times} complete frames",
+            f"at least {settings.min_samples} (min_samples)",
+            "lower max_missing so that gappy units go instead of frames, or leave it out",
+        )
+    if n_units < settings.min_units:
+        raise UnfitRecordingError(
+            f"recording {name} has {n_units} usable units",
+            f"at least {settings.min_units} (min_units)",
+            "leave the recording out",
+        )
+
+
+def column(units: pd.DataFrame, name: str) -> np.ndarray | None:
+    """A text column of the unit table where it tells units apart, else None.
+
+    Parameters
+    ----------
+    units : pandas.DataFrame
+    name : str
+        Such as ``network`` or ``hemisphere``.
+
+    Returns
+    -------
+    array of str of shape (n_units,) or None
+        ``n/a`` where a unit has none; None where the column is absent or names fewer than two.
+    """
+    if name not in units:
+        return None
+    values = np.array([str(value) for value in units[name]], dtype=object)
+    return values if len(set(values) - {MISSING, ""}) > 1 else None
+
+
+def homologous_pairs(units: pd.DataFrame) -> np.ndarray:
+    """Positions of the units of each left/right pair.
+
+    Parameters
+    ----------
+    units : pandas.DataFrame
+        With the column ``homologue``: the partner's name, ``n/a`` where there is none.
+
+    Returns
+    -------
+    array of int of shape (n_pairs, 2)
+        The left unit first where ``hemisphere`` tells it; only pairs whose partners name each
+        other.
+    """
+    if "homologue" not in units:
+        return np.empty((0, 2), dtype=int)
+    place = {str(name): i for i, name in enumerate(units.index)}
+    partner = [place.get(str(name), -1) for name in units["homologue"]]
+    pairs = [(i, j) for i, j in enumerate(partner) if i < j and partner[j] == i]
+    if "hemisphere" in units:
+        side = [str(value)[:1].upper() for value in units["hemisphere"]]
+        pairs = [(j, i) if side[i] == "R" and side[j] == "L" else (i, j) for i, j in pairs]
+    return np.array(pairs, dtype=int).reshape(-1, 2)
+
+
+def are_anonymous(modality: str, names: Sequence[str]) -> bool:
+    """Tell whether unit names are mere numbers, which mean nothing in another subject.
+
+    Parameters
+    ----------
+    modality : str
+        Parcels (fmri) carry their number in the atlas; numbered neurons carry none.
+    names : sequence of str
+    """
+    return modality != "fmri" and all(re.fullmatch(r"\D*\d+", name) for name in names)
+
+
+def mean_displacement(recording: Recording) -> float:
+    """Mean framewise displacement in mm, NaN where the recording does not tell it."""
+    confounds = recording.confounds
+    if confounds is None or "framewise_displacement" not in confounds:
+        return float("nan")
+    values = confounds["framewise_displacement"].values.astype(float)
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
