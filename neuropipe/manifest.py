@@ -291,4 +291,7 @@ def read_lock(path: Path, dataset: str) -> list[LockedRecording]:
     if len(set(names)) != len(names):
         twice = next(n for n in names if names.count(n) > 1)
         raise LockError(f"{path} names recording {twice} twice", "unique recordings", remedy)
-    return [LockedRecording(*entities, tuple(found)) for entities, found in files.items()]
+    return [
+        LockedRecording(name, subject, session, task, run, tuple(found))
+        for (name, subject, session, task, run), found in files.items()
+    ]

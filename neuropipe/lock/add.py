@@ -37,6 +37,7 @@ from neuropipe.names import check_name
 _SIMULATED = {"fmri": "fmri", "calcium": "calcium", "spikes": "spikes", "vision": "images"}
 _REQUIRED = ("title", "license", "citation")
 _DESCRIPTION = "dataset_description.json"
+_FMRI = re.compile(r"_(bold|timeseries)\.|\.1D$")
 _EMPTY = re.compile(r"^datasets:[ \t]*(\{[ \t]*\})?[ \t]*(#.*)?$", re.MULTILINE)
 
 
@@ -181,6 +182,9 @@ def guess_modality(
         except NeuropipeError:
             continue
         fitting.append(modality)
+    # Any array may be ROI series; beside images or Suite2p's files it is not.
+    if len(fitting) > 1 and "fmri" in fitting and not any(map(_FMRI.search, paths)):
+        fitting.remove("fmri")
     if set(fitting) == {"calcium", "spikes"}:
         fitting = _nwb_kinds(paths, root)
     if len(fitting) != 1:

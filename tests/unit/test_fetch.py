@@ -264,7 +264,7 @@ def test_a_folder_needs_only_its_members(archive, tmp_path):
 def test_one_failure_stops_the_others(archive, tmp_path):
     bad = serve(archive, "bad.bin", misbehave=lambda _: ("status", 404))
     good = [serve(archive, f"{i}.bin") for i in range(40)]
-    with pytest.raises(FetchError, match="bad.bin"):
+    with pytest.raises(FetchError, match=r"bad\.bin"):
         fetch(bad, *good, root=tmp_path)
     assert len(visible(tmp_path)) < 40
 

@@ -236,9 +236,10 @@ def locked(name: str, *files: LockedFile):
     return LockedRecording(name, name, "", "", "", files)
 
 
-class TestRemote:
-    files = {f"sub-{i}/sub-{i}_ecephys.nwb": bytes([65 + i]) * (i + 1) for i in range(5)}
+ASSETS = {f"sub-{i}/sub-{i}_ecephys.nwb": bytes([65 + i]) * (i + 1) for i in range(5)}
 
+
+class TestRemote:
     def dandi(self, archive, **changes) -> dict:
         return {"dandi": "000128", "endpoint": f"{archive.url}/api"} | changes
 
@@ -246,16 +247,16 @@ class TestRemote:
         return {"openneuro": "ds000105", "endpoint": f"{archive.url}/bucket"}
 
     def test_dandi_is_locked_without_a_download(self, archive, tmp_path):
-        archive.serve_dandi("000128", self.files)
+        archive.serve_dandi("000128", ASSETS)
         found = lock(tmp_path, self.dandi(archive))
-        assert [r.files[0].sha256 for r in found] == [sha(body) for body in self.files.values()]
+        assert [r.files[0].sha256 for r in found] == [sha(body) for body in ASSETS.values()]
         assert not any(path.startswith("/blobs") for _, path, _ in archive.requests)
         fetch_files(found[0].files, tmp_path / "resources/set", retries=FAST)
         assert (tmp_path / "resources/set" / found[0].files[0].path).read_bytes() == b"A"
         assert check(tmp_path, self.dandi(archive)) == []
 
     def test_a_digest_still_missing_is_measured(self, archive, tmp_path):
-        assets = archive.serve_dandi("000128", self.files)
+        assets = archive.serve_dandi("000128", ASSETS)
         assets[0]["metadata"]["digest"] = {}
         found = lock(tmp_path, self.dandi(archive))
         assert found[0].files[0].sha256 == sha(b"A")
@@ -266,7 +267,7 @@ class TestRemote:
     def test_openneuro_uses_md5_and_measures_multipart(self, archive, tmp_path):
         path = "sub-0/sub-0_ecephys.nwb"
         etag = {path.replace("/", "_").replace(".", "_"): "0" * 32 + "-3"}
-        archive.serve_s3("ds000105", self.files, **etag)
+        archive.serve_s3("ds000105", ASSETS, **etag)
         found = lock(tmp_path, self.openneuro(archive))
         assert found[0].files[0].sha256 == sha(b"A")
         assert all(r.files[0].sha256.startswith("md5:") for r in found[1:])
@@ -275,9 +276,9 @@ class TestRemote:
         assert check(tmp_path, self.openneuro(archive)) == []
 
     def test_a_changed_listing_is_a_difference(self, archive, tmp_path):
-        archive.serve_dandi("000128", self.files)
+        archive.serve_dandi("000128", ASSETS)
         lock(tmp_path, self.dandi(archive))
-        archive.serve_dandi("000128", self.files | {"sub-0/sub-0_ecephys.nwb": b"Z"})
+        archive.serve_dandi("000128", ASSETS | {"sub-0/sub-0_ecephys.nwb": b"Z"})
         assert check(tmp_path, self.dandi(archive)) == [
             "sub-0: sub-0/sub-0_ecephys.nwb has other bytes of the same size than in the lock"
         ]
@@ -314,7 +315,7 @@ class TestRemote:
         assert (tmp_path / "root/s/plane0/spks.npy").read_bytes() == b"2"
 
     def test_a_hostile_listing_writes_nothing(self, archive, tmp_path):
-        archive.serve_dandi("000128", self.files)[0]["path"] = "../../evil.nwb"
+        archive.serve_dandi("000128", ASSETS)[0]["path"] = "../../evil.nwb"
         with pytest.raises(FetchError):
             lock(tmp_path, self.dandi(archive))
         assert list(tmp_path.iterdir()) == []

@@ -106,7 +106,10 @@ class TestOpenNeuro:
     @pytest.mark.parametrize(
         ("body", "words"),
         [
-            ('<!DOCTYPE b [<!ENTITY a "aaaa">]><ListBucketResult>&a;</ListBucketResult>', "document type"),
+            (
+                '<!DOCTYPE b [<!ENTITY a "aaaa">]><ListBucketResult>&a;</ListBucketResult>',
+                "document type",
+            ),
             (
                 '<!DOCTYPE b [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
                 "<ListBucketResult><Contents><Key>&a;</Key></Contents></ListBucketResult>",
@@ -146,29 +149,29 @@ class TestOpenNeuro:
         with pytest.raises(FetchError, match="next one"):
             list_remote(openneuro(archive), FAST)
 
-    @given(st.binary(max_size=200))
+    @given(st.binary(max_size=200).filter(lambda body: b"ListBucketResult" not in body))
     @settings(deadline=None)
-    def test_any_bytes_are_parsed_or_refused(self, body):
-        try:
+    def test_other_bytes_are_refused_in_one_line(self, body):
+        with pytest.raises(FetchError) as caught:
             parse_xml(body, "http://x")
-        except FetchError as error:
-            assert "\n" not in str(error)
+        assert "\n" not in str(caught.value)
+
+
+ASSETS = {"sub-A/sub-A_ecephys.nwb": b"aa", "sub-B/sub-B_b+e.nwb": b"bbb", "extra.json": b"{}"}
 
 
 class TestDandi:
-    files = {"sub-A/sub-A_ecephys.nwb": b"aa", "sub-B/sub-B_b+e.nwb": b"bbb", "extra.json": b"{}"}
-
     def test_lists_all_pages_with_sha256(self, archive):
-        archive.serve_dandi("000128", self.files, page_size=1)
+        archive.serve_dandi("000128", ASSETS, page_size=1)
         found = list_remote(dandi(archive, include=["*.nwb"]), FAST)
         assert [f.path for f in found] == ["sub-A/sub-A_ecephys.nwb", "sub-B/sub-B_b+e.nwb"]
         for file in found:
-            assert file.checksum == hashlib.sha256(self.files[file.path]).hexdigest()
-            assert file.bytes == len(self.files[file.path])
+            assert file.checksum == hashlib.sha256(ASSETS[file.path]).hexdigest()
+            assert file.bytes == len(ASSETS[file.path])
         assert found[0].uri == f"{archive.url}/blobs/0"
 
     def test_an_asset_without_blob_or_digest(self, archive):
-        assets = archive.serve_dandi("000128", self.files)
+        assets = archive.serve_dandi("000128", ASSETS)
         assets[0]["metadata"] = {}
         found = {f.path: f for f in list_remote(dandi(archive), FAST)}
         file = found["sub-A/sub-A_ecephys.nwb"]
@@ -177,7 +180,7 @@ class TestDandi:
         assert file.uri == f"{archive.url}/api/assets/asset-0/download/"
 
     def test_zarr_assets_are_left_out(self, archive):
-        assets = archive.serve_dandi("000128", self.files)
+        assets = archive.serve_dandi("000128", ASSETS)
         assets[0]["path"] = "sub-A/sub-A.nwb.zarr"
         assert len(list_remote(dandi(archive), FAST)) == 2
 
@@ -209,7 +212,7 @@ class TestDandi:
 
     @pytest.mark.parametrize("path", ["../x.nwb", "/etc/x.nwb", "a\nb.nwb", "a/../../x.nwb"])
     def test_unsafe_paths_are_refused(self, archive, path):
-        archive.serve_dandi("000128", self.files)[0]["path"] = path
+        archive.serve_dandi("000128", ASSETS)[0]["path"] = path
         with pytest.raises(FetchError, match="relative path"):
             list_remote(dandi(archive), FAST)
 
@@ -260,7 +263,9 @@ def test_hidden_paths_are_never_chosen(paths):
 
 @given(
     st.dictionaries(
-        st.sampled_from(["Name", "License", "DatasetDOI", "ReferencesAndLinks", "HowToAcknowledge"]),
+        st.sampled_from(
+            ["Name", "License", "DatasetDOI", "ReferencesAndLinks", "HowToAcknowledge"]
+        ),
         st.one_of(st.none(), st.integers(), st.text(), st.lists(st.one_of(st.text(), st.none()))),
     )
 )
@@ -342,7 +347,8 @@ class TestNilearn:
             fetch_nilearn(nilearn_uri("adhd", 1), tmp_path / name)  # again, over the old tree
             root = tmp_path / name
             files = [p for p in root.rglob("*") if p.is_file() and ".nilearn" not in p.parts]
-            trees.append({p.relative_to(root): hashlib.sha256(p.read_bytes()).hexdigest() for p in files})
+            hashes = [hashlib.sha256(p.read_bytes()).hexdigest() for p in files]
+            trees.append(dict(zip([p.relative_to(root) for p in files], hashes, strict=True)))
         assert trees[0] == trees[1]
         assert len(trees[0]) == 5
 
