@@ -13,7 +13,6 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from neuropipe.errors import InputError
 from neuropipe.ingest.arrays import load_array, load_plain_object
@@ -23,7 +22,7 @@ from neuropipe.ingest.nwb import participant_row
 from neuropipe.ingest.settings import ImagesReadSettings
 from neuropipe.ingest.source import SourceFiles
 from neuropipe.manifest import LockedFile, LockedRecording
-from neuropipe.recording import MISSING, Recording, text_table
+from neuropipe.recording import MISSING, Recording, responses_array, text_table
 
 HEMISPHERES = {"lh": "L", "rh": "R"}
 _NSD = re.compile(r"nsd[-_]?(\d+)")
@@ -170,12 +169,7 @@ def read(files: SourceFiles, settings: ImagesReadSettings) -> Recording:
         modality="images",
         species="Homo sapiens",
         units=units,
-        responses=xr.DataArray(
-            values,
-            dims=("repeat", "stimulus", "unit"),
-            coords={"unit": np.asarray(units.index, dtype=object)},
-            attrs={"unit": settings.response_unit},
-        ),
+        responses=responses_array(values, units.index, unit=settings.response_unit),
         stimuli=text_table(stimuli, "stimulus"),
         participant=participant_row(files),
         history=history,

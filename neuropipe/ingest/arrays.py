@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from neuropipe.errors import InputError
+from neuropipe.errors import InputError, NeuropipeError
 
 SUFFIXES = (".npy", ".mat", ".h5", ".hdf5")
 _COMPRESSION = 2000  # no compressed numeric data shrinks further; beyond it nothing was written
@@ -63,8 +63,9 @@ def load_array(path: Path, variable: str | None = None) -> np.ndarray:
             array = _from_hdf5(path, variable, reverse=suffix == ".mat")
         else:
             raise InputError(f"{path} is no array file", " or ".join(SUFFIXES), "convert it")
-    except (OSError, ValueError, TypeError, KeyError, EOFError, OverflowError, NotImplementedError,
-            MemoryError) as error:  # fmt: skip
+    except NeuropipeError:
+        raise
+    except Exception as error:  # numpy, scipy and h5py raise types of their own
         raise InputError(
             f"{path}: {error}", "a whole numeric array", "write the file again"
         ) from error

@@ -9,7 +9,7 @@ import numpy as np
 from neuropipe.errors import InputError
 
 JITTER = 0.01  # of the median step: steps within it count as uniform
-_GAP = 2.0  # steps: a longer silence is a gap, not a late sample
+_GAP = 2.5  # steps: a longer silence is a gap, not one lost sample (two steps) with jitter
 _MOST_EMPTY = 20  # grid points per sample, beyond which the clock itself is wrong
 
 
@@ -76,7 +76,7 @@ def uniform(values: np.ndarray, times: np.ndarray, what: str) -> Sampled:
     line by half a step, are uniform: the values stay, and the rate is that of the straight line
     between first and last sample (the median step would drift wherever a clock is quantised).
     Otherwise the traces are interpolated linearly onto a grid whose step is the mean of the steps
-    that are no gaps; inside gaps of more than two steps the grid holds NaN.
+    that are no gaps; inside gaps, where more than one sample is lost, the grid holds NaN.
 
     Parameters
     ----------
@@ -103,7 +103,8 @@ def uniform(values: np.ndarray, times: np.ndarray, what: str) -> Sampled:
     if straight and np.abs(steps / median - 1).max() <= JITTER:
         return Sampled(values, float(rate), float(times[0]))
     gaps = steps > _GAP * median
-    step = float(steps[~gaps].mean())
+    # One lost sample makes a double step; it counts as two.
+    step = float(steps[~gaps].sum() / np.maximum(np.round(steps[~gaps] / median), 1).sum())
     n_grid = int(np.floor((times[-1] - times[0]) / step + 1e-6)) + 1
     if n_grid > _MOST_EMPTY * len(times):
         raise InputError(
@@ -115,7 +116,7 @@ def uniform(values: np.ndarray, times: np.ndarray, what: str) -> Sampled:
     jitter = np.abs(steps[~gaps] / median - 1).max()
     note = (
         f"{what}: timestamps vary by up to {100 * jitter:.3g} % and have {int(gaps.sum())} gaps; "
-        f"interpolated linearly to {1 / step:.6g} Hz, gaps longer than two steps are NaN"
+        f"interpolated linearly to {1 / step:.6g} Hz, NaN where more than one sample is lost"
     )
     return Sampled(interpolate(values, times, grid, gaps), 1 / step, float(times[0]), (note,))
 

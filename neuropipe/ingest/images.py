@@ -12,7 +12,6 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from neuropipe.errors import InputError
 from neuropipe.ingest.arrays import SUFFIXES, load_array
@@ -27,7 +26,7 @@ from neuropipe.ingest.nwb import participant_row
 from neuropipe.ingest.settings import ImagesReadSettings
 from neuropipe.ingest.source import SourceFiles
 from neuropipe.manifest import LockedFile, LockedRecording
-from neuropipe.recording import Recording, text_table
+from neuropipe.recording import Recording, responses_array, text_table
 
 _STEMS = ("responses_trials", "responses", "responses_mean")
 _TABLES = (".tsv", ".csv")
@@ -138,12 +137,7 @@ def read(files: SourceFiles, settings: ImagesReadSettings) -> Recording:
     if not present.all():
         history.append(f"{int((~present).sum())} units without any response are absent")
     units = units[present]
-    responses = xr.DataArray(
-        values[:, :, present],
-        dims=("repeat", "stimulus", "unit"),
-        coords={"unit": np.asarray(units.index, dtype=object)},
-        attrs={"unit": settings.response_unit},
-    )
+    responses = responses_array(values[:, :, present], units.index, unit=settings.response_unit)
     locked = files.locked
     return Recording(
         dataset=files.dataset,
