@@ -19,6 +19,7 @@ import pandas as pd
 
 from neuropipe.atomic import atomic_file
 from neuropipe.errors import FetchError
+from neuropipe.ingest.web import describe
 from neuropipe.names import check_name
 
 NILEARN = "nilearn:"
@@ -83,7 +84,7 @@ def fetch_nilearn(uri: str, root: Path) -> None:
         bunch = fetch(n_subjects=int(found[2]), data_dir=str(downloads), verbose=0)
     except (OSError, ValueError, RuntimeError) as error:
         raise FetchError(
-            f"nilearn could not fetch {found[1]}: {error}",
+            f"nilearn could not fetch {found[1]}: {describe(error)}",
             "its files",
             "check the connection and HTTPS_PROXY, then run it again (it resumes)",
         ) from error

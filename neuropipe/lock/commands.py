@@ -151,9 +151,10 @@ def _summary(name: str, lock: Path) -> str:
     files = {file.path: file for recording in recordings for file in recording.files}
     size = sum(file.bytes for file in files.values())
     subjects = {recording.subject for recording in recordings}
+    extent = f"{size / 1e6:.1f} MB" if size else "to be simulated"
     return (
         f"{name}: {len(recordings)} recordings of {len(subjects)} subjects, {len(files)} files, "
-        f"{size / 1e6:.1f} MB -> {lock}"
+        f"{extent} -> {lock}"
     )
 
 
