@@ -98,22 +98,37 @@ def measure(recording: Recording) -> FmriNumbers:
     signals, units = recording.signals.values, recording.units
     # The reader keeps what cleaning takes away: temporal SNR and means of the raw series.
     tsnr = _column(recording, "tsnr")
-    means = _column(recording, "mean")
+    if tsnr is None:
+        tsnr = fmri.temporal_snr(signals)
+    elif not np.nanmedian(tsnr) > 0 or np.isfinite(tsnr).mean() < 0.5:
+        tsnr = None  # a few large means among demeaned series mean nothing
     confounds = recording.confounds
     displacement = None
     if confounds is not None and "framewise_displacement" in confounds:
         displacement = confounds["framewise_displacement"].values.astype(float)
         displacement = displacement if np.isfinite(displacement).any() else None
     return FmriNumbers(
-        tsnr=tsnr if tsnr is not None else fmri.temporal_snr(signals),
+        tsnr=tsnr,
         coverage=_column(recording, "coverage"),
         constant=fmri.constant_units(signals),
         line_share=fmri.line_share(signals) if len(units) else np.empty(0),
         dvars=fmri.standardised_dvars(signals),
         global_z=fmri.global_signal(signals),
-        global_percent=fmri.percent_change(signals, means),
+        global_percent=_global_percent(recording, tsnr is not None),
         displacement=displacement,
     )
+
+
+def _global_percent(recording: Recording, level_known: bool) -> np.ndarray | None:
+    """Global signal in %, None where the level or the scale of the series was lost."""
+    assert recording.signals is not None
+    signals = recording.signals.values
+    measured = str(recording.signals.attrs.get("unit", ""))
+    if measured == "%":
+        return fmri.mean_over_units(signals - np.nanmean(signals, axis=0))
+    if measured or not level_known:
+        return None
+    return fmri.percent_change(signals, _column(recording, "mean"))
 
 
 def _column(recording: Recording, name: str) -> np.ndarray | None:
@@ -125,7 +140,7 @@ def _column(recording: Recording, name: str) -> np.ndarray | None:
 
 
 def _signal_metrics(numbers: FmriNumbers, settings: FmriQualitySettings) -> list[Metric]:
-    demeaned = "Not computed: the series were demeaned or scaled before they reached neuropipe."
+    demeaned = "Not computed: the series were demeaned or scaled, and their level is not known."
     tsnr = numbers.tsnr
     finite = None if tsnr is None else tsnr[np.isfinite(tsnr)]
     metrics = [
@@ -204,8 +219,8 @@ def _completeness_metrics(
     recording: Recording, signals: np.ndarray, numbers: FmriNumbers, settings: FmriQualitySettings
 ) -> list[Metric]:
     metrics = []
+    absent = absent_units(recording)
     if numbers.coverage is not None:
-        absent = absent_units(recording)
         covered = np.concatenate([numbers.coverage >= settings.covered, np.zeros(absent, bool)])
         metrics.append(
             judged(
@@ -213,8 +228,7 @@ def _completeness_metrics(
                 share(covered),
                 settings.coverage,
                 description=f"Share of the parcellation's regions with at least "
-                f"{settings.covered:.0%} of their voxels in the field of view"
-                + (f"; {absent} regions are absent." if absent else "; no region is absent."),
+                f"{settings.covered:.0%} of their voxels in the field of view; higher is better.",
                 n=len(covered),
             )
         )
@@ -227,11 +241,12 @@ def _completeness_metrics(
             n=signals.size,
         ),
         judged(
-            "constant units",
-            share(numbers.constant),
-            settings.constant,
-            description="Share of regions whose series never changes; lower is better.",
-            n=len(numbers.constant),
+            "absent units",
+            (absent + int(numbers.constant.sum())) / (absent + recording.n_units),
+            settings.absent,
+            description="Share of the regions of the parcellation that have no signal here; lower "
+            "is better.",
+            n=absent + recording.n_units,
         ),
         judged(
             "length",
@@ -246,8 +261,7 @@ def _completeness_metrics(
 
 def absent_units(recording: Recording) -> int:
     """Number of the parcellation's regions that the recording lacks, 0 where not known."""
-    absent = recording.attrs.get("absent_units", 0)
-    return len(absent) if isinstance(absent, list) else int(absent)
+    return len(recording.attrs.get("absent_units", []))
 
 
 def _arrays(

@@ -74,10 +74,9 @@ def assess(recording: Recording, settings: SpikesQualitySettings, seed: int) -> 
     numbers = measure(recording, trains, settings)
     metrics = _metrics(numbers, settings)
     arrays = dataset(_arrays(numbers), recording)
-    figures: list[ResultFigure] = [
-        activity_figure(trains, numbers),
-        units_figure(numbers, settings),
-    ]
+    figures: list[ResultFigure] = []
+    if numbers.n_spikes.any():  # nothing can be drawn of silence
+        figures = [activity_figure(trains, numbers), units_figure(numbers, settings)]
     methods, keys = _methods(numbers, settings), ["hill2011", "churchland2010"]
     tuning, place_unit = None, ""
     found = find_position(recording.behavior)

@@ -95,8 +95,7 @@ def percent_change(signals: np.ndarray, means: np.ndarray | None) -> np.ndarray 
     usable = np.isfinite(means) & (means > 0) & (sd > 0)
     if not usable.any():
         return None
-    relative = (signals[:, usable] - own[usable]) / means[usable]
-    return np.asarray(100 * _mean_over_units(relative))
+    return 100 * mean_over_units((signals[:, usable] - own[usable]) / means[usable])
 
 
 def global_signal(signals: np.ndarray) -> np.ndarray:
@@ -111,7 +110,7 @@ def global_signal(signals: np.ndarray) -> np.ndarray:
     array of shape (n_times,)
         In sd of a unit; NaN where all units are missing.
     """
-    return _mean_over_units(zscored(signals))
+    return mean_over_units(zscored(signals))
 
 
 def line_share(values: np.ndarray) -> np.ndarray:
@@ -210,7 +209,17 @@ def _mean_sd(signals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.where(constant_units(signals) | ~known.any(axis=0), 0.0, sd)
 
 
-def _mean_over_units(values: np.ndarray) -> np.ndarray:
+def mean_over_units(values: np.ndarray) -> np.ndarray:
+    """Mean over the units that are known, NaN in samples where none is.
+
+    Parameters
+    ----------
+    values : array of shape (n_times, n_units)
+
+    Returns
+    -------
+    array of shape (n_times,)
+    """
     known = np.isfinite(values)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(known, values, 0).sum(axis=1) / known.sum(axis=1)

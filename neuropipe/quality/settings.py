@@ -49,7 +49,7 @@ class FmriQualitySettings(Settings):
     )
     coverage: Bounds = _bounds(0.95, 0.8, "share of regions that are covered (convention)")
     missing: Bounds = _bounds(0.01, 0.1, "share of missing samples (convention)")
-    constant: Bounds = _bounds(0, 0.05, "share of units without variance (convention)")
+    absent: Bounds = _bounds(0.01, 0.1, "share of regions without signal (convention)")
     length: Bounds = _bounds(300, 120, "length of the scan, s (five minutes: Van Dijk et al. 2010)")
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from neuropipe.errors import InputError
 
+_ROUNDING = 1e-28  # squared rounding errors of float64 sums, relative to the squared values
 _CHUNK = 4_000_000  # numbers per block of split sums, about 16 MB
 
 
@@ -79,6 +80,9 @@ def variance_parts(responses: np.ndarray) -> VarianceParts:
             filled.reshape(-1, trials.shape[2]), known.reshape(-1, trials.shape[2]), 0
         )
         repeats = 1 / inverse
+        # What rounding leaves of a unit that repeats exactly, or never varies, is not variance.
+        floor = _ROUNDING * (filled**2).sum(axis=(0, 1)) / known.sum(axis=(0, 1))
+    noise, signal, total = (np.where(part <= floor, 0.0, part) for part in (noise, signal, total))
     usable = (count >= 2).sum(axis=0) >= 2
     parts = (np.where(usable, part, np.nan) for part in (signal, noise, total, repeats))
     return VarianceParts(*parts)
