@@ -11,7 +11,7 @@ from typing import Any
 from neuropipe.errors import ResultError
 from neuropipe.manifest import LockedRecording
 from neuropipe.report.settings import ReportSettings
-from neuropipe.report.summary import Tally, find_metric, main_metric
+from neuropipe.report.summary import QUALITY, Tally, find_metric, main_metric
 from neuropipe.results import GROUP, Metric, Result
 
 
@@ -94,7 +94,7 @@ def collect(
 def _analyses(folder: Path) -> list[str]:
     """Folders of results, the quality checks first; not the pages, nor the recordings' files."""
     names = sorted(p.name for p in folder.iterdir() if p.name != "report" and _folders(p))
-    return sorted(names, key=lambda name: name != "quality")
+    return sorted(names, key=lambda name: name != QUALITY)
 
 
 def _folders(folder: Path) -> list[str]:
@@ -106,7 +106,7 @@ def _folders(folder: Path) -> list[str]:
 def _with_recordings(folder: Path, analyses: Sequence[str]) -> list[str]:
     """Choose what each recording must have: quality, and all that some recording has."""
     found = [a for a in analyses if set(_folders(folder / a)) - {GROUP}]
-    return found if "quality" in found else ["quality", *found]
+    return found if QUALITY in found else [QUALITY, *found]
 
 
 def _read(folder: Path, results: list[Result], missing: list[str]) -> None:
@@ -122,7 +122,7 @@ def _read(folder: Path, results: list[Result], missing: list[str]) -> None:
 
 def ranking_metric(subjects: Sequence[SubjectResults], settings: ReportSettings) -> Metric | None:
     """Find the quality metric that orders subjects with equal verdicts, if there is one."""
-    quality = [r for s in subjects for r in s.results if r.analysis == "quality"]
+    quality = [r for s in subjects for r in s.results if r.analysis == QUALITY]
     return main_metric(quality, settings.rank_metric)
 
 
@@ -143,7 +143,7 @@ def rank(subjects: Sequence[SubjectResults], settings: ReportSettings) -> list[S
     main = ranking_metric(subjects, settings)
 
     def key(subject: SubjectResults) -> tuple[Any, ...]:
-        value = None if main is None else subject.median("quality", main.name)
+        value = None if main is None else subject.median(QUALITY, main.name)
         sign = -1.0 if main is None or main.better != "lower" else 1.0
         tie = (1, 0.0) if value is None else (0, sign * value)
         return (*subject.tally.badness, *tie, subject.subject)

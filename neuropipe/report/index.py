@@ -19,6 +19,7 @@ from neuropipe.report.sections import (
 from neuropipe.report.settings import DatasetCard, ReportSettings
 from neuropipe.report.subject import verdict_sentence
 from neuropipe.report.summary import (
+    QUALITY,
     Tally,
     find_metric,
     group_by_analysis,
@@ -75,7 +76,7 @@ def _columns(subjects: Sequence[SubjectResults], limit: int) -> list[tuple[str, 
     return [
         (analysis, number.metric)
         for analysis, found in groups.items()
-        for number in key_numbers(found, limit if analysis == "quality" else _OTHER_METRICS)
+        for number in key_numbers(found, limit if analysis == QUALITY else _OTHER_METRICS)
     ]
 
 

@@ -18,7 +18,7 @@ import jinja2
 from neuropipe.report.images import embed
 from neuropipe.report.numbers import format_number
 from neuropipe.report.settings import DatasetCard
-from neuropipe.report.summary import Tally
+from neuropipe.report.summary import QUALITY, Tally, shared_facts
 from neuropipe.report.tables import explanations, metric_table, not_computed, recordings_table
 from neuropipe.report.text import heading, link_dois, number_citations, short_labels
 from neuropipe.results import GROUP, Result, ResultFigure
@@ -81,12 +81,13 @@ def analysis_section(results: Sequence[Result], digits: int) -> Section:
     labels = [names[r.recording] for r in results]
     anchors = [anchor(r) for r in results]
     several = len(results) > 1
+    shared = shared_facts(results)
     parts = [
         {
             "anchor": anchor(result),
             "label": label,
             "tally": Tally.of(m.verdict for m in result.metrics),
-            "facts": result.facts,
+            "facts": {k: v for k, v in result.facts.items() if k not in shared},
             "table": metric_table(result.metrics, digits, describe=not several),
             "figures": [_figure(figure, label if several else "") for figure in result.figures],
             "warnings": [*result.warnings, *not_computed([result])],
@@ -96,6 +97,7 @@ def analysis_section(results: Sequence[Result], digits: int) -> Section:
     html = render(
         "analysis",
         parts=parts,
+        facts={} if first.analysis == QUALITY else shared,  # those of quality are in the overview
         table=recordings_table(results, labels, [f"#{a}" for a in anchors], digits)
         if several
         else None,

@@ -17,6 +17,7 @@ from neuropipe.report.sections import (
 )
 from neuropipe.report.settings import DatasetCard, ReportSettings
 from neuropipe.report.summary import (
+    QUALITY,
     WORST_FIRST,
     Tally,
     common_facts,
@@ -119,7 +120,7 @@ def overview_section(
             "Recordings": str(len(recordings)),
             "Modality": card.modality_words,
         }
-        | common_facts(groups.get("quality", [])),
+        | common_facts(groups.get(QUALITY, [])),
         table=key_table(numbers, settings.digits),
     )
     return Section(title="Overview", name="overview", html=html)

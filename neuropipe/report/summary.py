@@ -8,6 +8,7 @@ from statistics import median
 
 from neuropipe.results import Metric, Result, Verdict
 
+QUALITY = "quality"  #: the analysis that every recording has and the overview speaks of
 WORST_FIRST: tuple[Verdict, ...] = ("bad", "doubtful", "good")
 
 
@@ -176,6 +177,12 @@ def common_facts(results: Iterable[Result], shown: int = 3) -> dict[str, str]:
     }
 
 
+def shared_facts(results: Sequence[Result]) -> dict[str, str]:
+    """Facts that all recordings share."""
+    first, *rest = (result.facts for result in results)
+    return {k: v for k, v in first.items() if all(other.get(k) == v for other in rest)}
+
+
 def main_metric(results: Iterable[Result], name: str = "") -> Metric | None:
     """Find the metric that orders subjects with equal verdicts.
 
@@ -197,7 +204,7 @@ def main_metric(results: Iterable[Result], name: str = "") -> Metric | None:
 
 def group_by_analysis(results: Iterable[Result]) -> Mapping[str, list[Result]]:
     """Sort results by analysis in order of appearance, the quality checks first."""
-    groups: dict[str, list[Result]] = {"quality": []}
+    groups: dict[str, list[Result]] = {QUALITY: []}
     for result in results:
         groups.setdefault(result.analysis, []).append(result)
     return {analysis: found for analysis, found in groups.items() if found}

@@ -142,6 +142,7 @@ def connectivity(subject: str, recording: str, seed: int = 0, dataset: str = DAT
         figures=[_matrix(rng)],
         methods="Covariances were shrunk [ledoit2004] after scrubbing [power2014].",
         references=dict(REFERENCES),
+        facts={"Estimator": "shrunk covariance"},
         provenance=provenance(recording, "connectivity recording"),
     )
 

@@ -29,6 +29,7 @@ def test_a_page_says_everything_about_one_recording(study: Study) -> None:
         assert metric.description in page.text
     for name, value in result.facts.items():
         assert f"{name} {value}" in page.text
+    assert "Estimator shrunk covariance" in page.text
     assert "Baseline" in page.text
     assert "without shrinkage" in page.text
     assert "0.780 to 0.840" in page.text
@@ -66,6 +67,8 @@ def test_twelve_runs_are_one_table_and_folded_parts_below_three_megabytes(study:
     assert html.count("<details") >= 24
     for run in RUNS:
         assert run.removeprefix("task-rest_") in page.text
+    of_runs = page.text.count("Estimator shrunk covariance") - 1  # one is the dataset's
+    assert of_runs == 1
     anchors = [link[1:] for link in page.links if link.startswith("#") and link != "#"]
     assert set(anchors) <= set(page.ids)
     assert len(set(page.ids)) == len(page.ids)

@@ -12,6 +12,7 @@ from neuropipe.report.summary import (
     group_by_analysis,
     key_numbers,
     main_metric,
+    shared_facts,
 )
 from neuropipe.results import Metric, Result
 
@@ -95,3 +96,9 @@ def test_the_main_metric_is_named_or_the_first_with_a_direction() -> None:
     assert named is not None
     assert (first.name, named.name) == ("b", "a")
     assert main_metric(found, "c") is None
+
+
+def test_shared_facts_are_the_same_everywhere() -> None:
+    runs = [result(task="rest", run="1"), result(task="rest", run="2"), result(task="rest")]
+    assert shared_facts(runs) == {"task": "rest"}
+    assert shared_facts(runs[:1]) == {"task": "rest", "run": "1"}
