@@ -103,9 +103,9 @@ def sim_calcium(settings: CalciumSimulation, *, structured: bool = True) -> Calc
     expressed = _expressed(settings)
     if not structured:
         partitions[:], expressed[:] = BACKGROUND, False
-    activity = np.zeros(
-        (settings.n_animals, settings.n_neurons, settings.n_samples), dtype=np.float32
-    )
+    before = lead_in(settings)
+    shape = (settings.n_animals, settings.n_neurons, before + settings.n_samples)
+    activity = np.zeros(shape, dtype=np.float32)
     calendars = [
         _Calendar(settings, stream(settings.seed, _SHARED, e, 9)) for e in range(len(partitions))
     ]
@@ -114,14 +114,14 @@ def sim_calcium(settings: CalciumSimulation, *, structured: bool = True) -> Calc
         gains = rng.uniform(*settings.gain, size=settings.n_neurons)
         activity[animal] = private_events(settings, rng) * gains[:, None]
         for epoch in np.flatnonzero(expressed[animal]):
-            start = round(epochs[animal, epoch, 0] * settings.sampling_rate)
+            start = before + round(epochs[animal, epoch, 0] * settings.sampling_rate)
             for community, samples in enumerate(calendars[epoch].draw(rng)):
                 members = np.flatnonzero(partitions[epoch] == community)
                 activity[animal][np.ix_(members, start + samples)] += gains[members, None]
     presence = draw_presence(settings)
     return CalciumData(
         traces=to_traces(settings, activity, presence),
-        activity=activity,
+        activity=activity[..., before:],
         presence=presence,
         names=neuron_names(settings),
         partitions=partitions,
@@ -164,15 +164,20 @@ def draw_presence(settings: CalciumSimulation) -> np.ndarray:
     return presence
 
 
+def lead_in(settings: CalciumSimulation) -> int:
+    """Samples simulated before a recording starts, so that it does not start from silence."""
+    return round(5 * settings.decay * settings.sampling_rate)
+
+
 def private_events(settings: CalciumSimulation, rng: np.random.Generator) -> np.ndarray:
     """Draw events that belong to single neurons, or to left/right pairs.
 
     Returns
     -------
-    array of shape (n_neurons, n_samples)
+    array of shape (n_neurons, lead_in + n_samples)
         Number of events in each sample.
     """
-    n, n_samples = settings.n_neurons, settings.n_samples
+    n, n_samples = settings.n_neurons, lead_in(settings) + settings.n_samples
     per_sample = settings.private_rate / settings.sampling_rate
     common = settings.homologues * per_sample
     events = rng.poisson(per_sample - common, size=(n, n_samples)).astype(np.float64)
@@ -190,7 +195,7 @@ def to_traces(
     Parameters
     ----------
     settings : CalciumSimulation
-    activity : array of shape (n_animals, n_neurons, n_samples)
+    activity : array of shape (n_animals, n_neurons, lead_in + n_samples)
         Amplitude of the events that start in each sample, dF/F at the transient's peak.
     presence : array of bool of shape (n_animals, n_neurons)
 
@@ -199,11 +204,11 @@ def to_traces(
     array of float32 of shape (n_animals, n_neurons, n_samples)
         Transients, bleaching and noise; NaN for missing neurons.
     """
-    n_samples = activity.shape[-1]
+    n_samples = settings.n_samples
     kernel = transient(settings.decay, settings.rise, 1 / settings.sampling_rate)
-    size = n_samples + len(kernel)
+    size = activity.shape[-1] + len(kernel)
     spectrum = np.fft.rfft(activity, size) * np.fft.rfft(kernel, size)
-    traces = np.fft.irfft(spectrum, size)[..., :n_samples]
+    traces = np.fft.irfft(spectrum, size)[..., activity.shape[-1] - n_samples : activity.shape[-1]]
     faded = 1 - np.exp(-2 * np.arange(n_samples) / n_samples)
     traces -= settings.bleaching * faded / (1 - np.exp(-2))
     for animal, trace in enumerate(traces):

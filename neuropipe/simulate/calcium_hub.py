@@ -14,6 +14,7 @@ from neuropipe.simulate.calcium import (
     BACKGROUND,
     CalciumData,
     draw_presence,
+    lead_in,
     neuron_names,
     to_traces,
 )
@@ -21,7 +22,7 @@ from neuropipe.simulate.processes import stream
 from neuropipe.simulate.settings import CalciumSimulation
 
 _HUB = 5  # purposes of random streams; 0 to 4 are those of the design `epochs`
-_FOLLOWS = 0.8  # chance that a member follows the hub
+_FOLLOWS = 0.65  # chance that a member follows the hub: two members agree less often
 _JOINS = 0.8  # chance that a member joins an event of a community that has no hub
 _WEAK, _N_WEAK = 0.05, 3  # chance and number of every neuron's further targets
 
@@ -91,7 +92,7 @@ def sim_hub(settings: CalciumSimulation, *, silence: int | None = None) -> Calci
     duration = settings.n_samples / settings.sampling_rate
     return CalciumData(
         traces=to_traces(settings, activity, presence),
-        activity=activity,
+        activity=activity[..., lead_in(settings) :],
         presence=presence,
         names=neuron_names(settings),
         partitions=circuit.partition[None],
@@ -127,8 +128,9 @@ def silencing_effects(settings: CalciumSimulation) -> np.ndarray:
 
 
 def _events(settings: CalciumSimulation, circuit: Wiring, silence: int | None) -> np.ndarray:
-    """Run the circuit: events (n_animals, n_neurons, n_samples), 0 or 1."""
-    n_animals, n, n_samples = settings.n_animals, settings.n_neurons, settings.n_samples
+    """Run the circuit: events (n_animals, n_neurons, lead_in + n_samples), 0 or 1."""
+    n_animals, n = settings.n_animals, settings.n_neurons
+    n_samples = lead_in(settings) + settings.n_samples
     rng = stream(settings.seed, _HUB, 2)
     rate = 1 / settings.sampling_rate
     own = rng.uniform(size=(n_samples, n_animals, n)) < settings.private_rate * rate

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from neuropipe.simulate.settings_base import Simulation
+from neuropipe.simulate.settings_stimuli import SpikesSimulation, VisionSimulation
 
 
 class FmriSimulation(Simulation):
@@ -154,3 +155,37 @@ class CalciumSimulation(Simulation):
     def n_samples(self) -> int:
         """Number of samples a trace."""
         return int(self.duration * self.sampling_rate + 1e-9)
+
+
+class GraphSimulation(Simulation):
+    """A weighted graph with planted communities (Lancichinetti & Fortunato 2009)."""
+
+    n_nodes: int = Field(default=125, ge=10, le=5000, description="N")
+    degree: float = Field(default=25.0, ge=1, description="k, mean number of neighbours")
+    max_degree: int = Field(default=100, ge=2, description="maxk")
+    mixing_topology: float = Field(
+        default=0.5, ge=0, le=1, description="mut, share of a node's edges that leave its community"
+    )
+    mixing_weights: float = Field(
+        default=0.5, ge=0, le=1, description="muw, share of a node's strength on those edges"
+    )
+    strength_exponent: float = Field(
+        default=2.0, ge=0, le=4, description="beta: strength = degree ** beta"
+    )
+    degree_exponent: float = Field(default=2.0, gt=1, le=6, description="t1, of the degrees")
+    size_exponent: float = Field(default=1.0, ge=0, le=6, description="t2, of community sizes")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> GraphSimulation:
+        if not self.degree < self.max_degree < self.n_nodes:
+            raise ValueError("degree < max_degree < n_nodes does not hold")
+        return self
+
+
+#: Settings model by kind of simulation.
+SIMULATIONS: dict[str, type[Simulation]] = {
+    "fmri": FmriSimulation,
+    "calcium": CalciumSimulation,
+    "spikes": SpikesSimulation,
+    "vision": VisionSimulation,
+}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import SupportsFloat
 
 
 @dataclass(frozen=True)
@@ -31,26 +32,31 @@ class Check:
     detail: str = ""
 
 
-def at_least(name: str, measured: float, bound: float, detail: str = "") -> Check:
+def at_least(name: str, measured: SupportsFloat, bound: float, detail: str = "") -> Check:
     """Check that a number is `bound` or more; NaN fails."""
-    return Check(name, float(measured), f">= {bound:g}", bool(measured >= bound), detail)
+    value = float(measured)
+    return Check(name, value, f">= {bound:g}", value >= bound, detail)
 
 
-def at_most(name: str, measured: float, bound: float, detail: str = "") -> Check:
+def at_most(name: str, measured: SupportsFloat, bound: float, detail: str = "") -> Check:
     """Check that a number is `bound` or less; NaN fails."""
-    return Check(name, float(measured), f"<= {bound:g}", bool(measured <= bound), detail)
+    value = float(measured)
+    return Check(name, value, f"<= {bound:g}", value <= bound, detail)
 
 
-def near(name: str, measured: float, target: float, tolerance: float, detail: str = "") -> Check:
+def near(
+    name: str, measured: SupportsFloat, target: SupportsFloat, tolerance: float, detail: str = ""
+) -> Check:
     """Check that a number lies within `tolerance` of `target`; NaN fails."""
-    passed = bool(abs(measured - target) <= tolerance)
-    return Check(name, float(measured), f"{target:g} +- {tolerance:g}", passed, detail)
+    value, centre = float(measured), float(target)
+    passed = abs(value - centre) <= tolerance
+    return Check(name, value, f"{centre:g} +- {tolerance:g}", passed, detail)
 
 
-def between(name: str, measured: float, low: float, high: float, detail: str = "") -> Check:
+def between(name: str, measured: SupportsFloat, low: float, high: float, detail: str = "") -> Check:
     """Check that a number lies in [low, high]; NaN fails."""
-    passed = bool(low <= measured <= high)
-    return Check(name, float(measured), f"{low:g} to {high:g}", passed, detail)
+    value = float(measured)
+    return Check(name, value, f"{low:g} to {high:g}", low <= value <= high, detail)
 
 
 def failures(checks: Iterable[Check]) -> list[Check]:
