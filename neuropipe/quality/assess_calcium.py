@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from neuropipe.quality import calcium
-from neuropipe.quality.evaluate import Assessment, dataset
+from neuropipe.quality.evaluate import Assessment, dataset, explained
 from neuropipe.quality.figures_calcium import examples_figure, population_figure
 from neuropipe.quality.fmri import constant_units, line_share
 from neuropipe.quality.settings import CalciumQualitySettings
-from neuropipe.quality.verdicts import judged, median, median_interval, share
+from neuropipe.quality.verdicts import judged, median, median_interval, number, share
 from neuropipe.recording import Recording
 from neuropipe.results import Metric
 
@@ -68,7 +68,7 @@ def assess(recording: Recording, settings: CalciumQualitySettings, seed: int) ->
         n = int(constant_units(recording.signals.values).sum())
         warnings.append(f"{n} of {recording.n_units} units never change; they count in no median.")
     return Assessment(
-        metrics=_metrics(recording, numbers, settings),
+        metrics=explained(_metrics(recording, numbers, settings), "no unit varies"),
         arrays=dataset(_arrays(recording, numbers), recording),
         figures=[
             population_figure(recording),
@@ -138,7 +138,7 @@ def _metrics(
         metrics.append(
             Metric(
                 name="noise level",
-                value=median(numbers.noise_level),
+                value=number(median(numbers.noise_level)),
                 unit="%/sqrt(Hz)",
                 description="Median over units of the standardised noise of dF/F, comparable "
                 "between frame rates: 1 is very low, 8 high; lower is better.",
@@ -150,7 +150,7 @@ def _metrics(
     metrics += [
         Metric(
             name="event rate",
-            value=median(numbers.event_rate),
+            value=number(median(numbers.event_rate)),
             unit="1/min",
             description="Median over units of positive transients per minute.",
             interval=median_interval(numbers.event_rate),

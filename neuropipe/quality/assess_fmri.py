@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neuropipe.quality import fmri
-from neuropipe.quality.evaluate import Assessment, dataset
+from neuropipe.quality.evaluate import Assessment, dataset, explained
 from neuropipe.quality.figures_fmri import carpet_figure, units_figure
 from neuropipe.quality.settings import FmriQualitySettings
 from neuropipe.quality.verdicts import judged, median, median_interval, number, share
@@ -83,7 +83,7 @@ def assess(recording: Recording, settings: FmriQualitySettings, seed: int) -> As
             "trace of it."
         )
     return Assessment(
-        metrics=metrics,
+        metrics=explained(metrics, "no region varies"),
         arrays=dataset(_arrays(recording, numbers), recording),
         figures=figures,
         methods=_methods(numbers, settings),

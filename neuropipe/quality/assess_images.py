@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuropipe.quality.evaluate import Assessment, dataset
+from neuropipe.quality.evaluate import Assessment, dataset, explained
 from neuropipe.quality.figures_images import reliability_figure, responses_figure
 from neuropipe.quality.settings import ImagesQualitySettings
 from neuropipe.quality.verdicts import judged, median, median_interval, number, share
@@ -80,7 +80,7 @@ def assess(recording: Recording, settings: ImagesQualitySettings, seed: int) -> 
     if silent:
         warnings.append(f"{silent} of {recording.n_units} units have no response to any image.")
     return Assessment(
-        metrics=_metrics(numbers, settings, seed),
+        metrics=explained(_metrics(numbers, settings, seed), "no unit responds"),
         arrays=dataset(_arrays(recording, numbers), recording),
         figures=figures,
         methods=_methods(numbers, settings),

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from neuropipe.quality import spikes
-from neuropipe.quality.evaluate import Assessment, dataset
+from neuropipe.quality.evaluate import Assessment, dataset, explained
 from neuropipe.quality.figures_spikes import activity_figure, maps_figure, units_figure
 from neuropipe.quality.settings import SpikesQualitySettings
 from neuropipe.quality.spatial import SpatialTuning, find_position, spatial_tuning
@@ -92,7 +92,7 @@ def assess(recording: Recording, settings: SpikesQualitySettings, seed: int) -> 
         methods += " " + _spatial_methods(tuning, settings)
         keys.append("skaggs1993")
     return Assessment(
-        metrics=metrics,
+        metrics=explained(metrics, "too few spikes"),
         arrays=arrays,
         figures=figures,
         methods=methods,
@@ -165,7 +165,7 @@ def _metrics(numbers: SpikeNumbers, settings: SpikesQualitySettings) -> list[Met
         ),
         Metric(
             name="firing rate",
-            value=median(numbers.rate),
+            value=number(median(numbers.rate)),
             unit="Hz",
             description="Median over units of the mean firing rate.",
             interval=median_interval(numbers.rate),

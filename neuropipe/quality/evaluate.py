@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,23 @@ class Assessment:
     methods: str
     references: dict[str, str]
     warnings: list[str] = field(default_factory=list)
+
+
+def explained(metrics: list[Metric], reason: str) -> list[Metric]:
+    """Let the description of every number that could not be computed say why.
+
+    Parameters
+    ----------
+    metrics : list of Metric
+    reason : str
+        For those that do not give a reason of their own.
+    """
+    return [
+        replace(metric, description=f"Not computed: {reason}. {metric.description}")
+        if metric.value is None and not metric.description.startswith("Not computed")
+        else metric
+        for metric in metrics
+    ]
 
 
 def dataset(
@@ -92,8 +109,8 @@ def facts(recording: Recording) -> dict[str, str]:
     elif rate is not None:
         found["Sampling rate"] = f"{rate:.4g} Hz"
     found["Parcellation"] = attrs.get("parcellation", "")
-    for name in ("indicator", "brain_area"):
-        found[name.replace("_", " ").capitalize()] = attrs.get(name, "")
+    for name in ("space", "cleaning", "indicator", "location"):
+        found[name.capitalize()] = attrs.get(name, "")
     for name in ("session", "task", "run"):
         found[name.capitalize()] = getattr(recording, name)
     for name, value in recording.participant.items():

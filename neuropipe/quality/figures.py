@@ -122,7 +122,7 @@ def distribution(
         if log:
             high = high if high > low else low * 1.1
             edges = np.geomspace(low, high, n_bins + 1)
-            ax.set_xscale("log")
+            log_scale(ax)
         else:
             edges = np.linspace(
                 low, high if high > low else low + 1e-6 + abs(low) * 0.01, n_bins + 1
@@ -193,6 +193,22 @@ def ticks(ax: Axes, times: np.ndarray, bottom: float, height: float) -> None:
     x = np.repeat(times, 3)
     y = np.tile([bottom, bottom + height, np.nan], len(times))
     ax.plot(x, y, color=CYCLE[1], lw=0.7)
+
+
+def log_scale(ax: Axes, axes: str = "x") -> None:
+    """Make axes logarithmic with plain labels: 0.1 reads better than a power and is drawn faster.
+
+    Parameters
+    ----------
+    ax : Axes
+    axes : str
+        ``"x"``, ``"y"`` or ``"xy"``.
+    """
+    for name in axes:
+        getattr(ax, f"set_{name}scale")("log")
+        axis = getattr(ax, f"{name}axis")
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.set_minor_formatter(lambda *_: "")
 
 
 def despine(ax: Axes, *, bottom: bool = True) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from neuropipe.plotting import ACCENT, CYCLE, INK, MUTED, VERDICT_COLORS, new_figure, style
 from neuropipe.quality import fmri
-from neuropipe.quality.figures import despine, distribution, envelope, heat_map, tag_rows
+from neuropipe.quality.figures import despine, distribution, envelope, heat_map, log_scale, tag_rows
 from neuropipe.quality.settings import FmriQualitySettings
 from neuropipe.recording import MISSING, Recording
 from neuropipe.results import ResultFigure
@@ -195,7 +195,6 @@ def _spectrum(ax: Axes, recording: Recording) -> None:
         low, middle, high = np.quantile(power, (0.25, 0.5, 0.75), axis=1)
         ax.fill_between(frequencies, low, high, color=CYCLE[0], alpha=0.25, lw=0)
         ax.plot(frequencies, middle, color=CYCLE[0], lw=1.2)
-    ax.set_xscale("log")
-    ax.set_yscale("log")
+    log_scale(ax, "xy")
     ax.set_xlabel("frequency (Hz)")
     ax.set_ylabel("share of variance")

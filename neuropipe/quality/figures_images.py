@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neuropipe.plotting import ACCENT, DIVERGING, INK, MUTED, new_figure, style
-from neuropipe.quality.figures import despine, distribution, heat_map, similarity_order
+from neuropipe.quality.figures import despine, distribution, heat_map, log_scale, similarity_order
 from neuropipe.quality.fmri import zscored
 from neuropipe.quality.settings import ImagesQualitySettings
 from neuropipe.recording import Recording
@@ -44,7 +44,7 @@ def reliability_figure(numbers: ImageNumbers, settings: ImagesQualitySettings) -
             textcoords="offset points",
             fontsize=7.5,
         )
-        right.set_xscale("log")
+        log_scale(right)
         right.set_ylim(0, 1)
         right.set_xlabel("repeats averaged")
         right.set_ylabel("noise ceiling")

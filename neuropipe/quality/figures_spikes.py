@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neuropipe.plotting import ACCENT, INK, SEQUENTIAL, VERDICT_COLORS, new_figure, style
-from neuropipe.quality.figures import despine, distribution, heat_map
+from neuropipe.quality.figures import despine, distribution, heat_map, log_scale
 from neuropipe.quality.settings import SpatialSettings, SpikesQualitySettings
 from neuropipe.quality.spatial import SpatialTuning
 from neuropipe.quality.spikes import binned_counts
@@ -101,7 +101,7 @@ def units_figure(numbers: SpikeNumbers, settings: SpikesQualitySettings) -> Resu
         isi.axhline(
             100 * settings.violating_share, color=VERDICT_COLORS["bad"], lw=0.9, ls=(0, (4, 2))
         )
-        isi.set_xscale("log")
+        log_scale(isi)
         isi.set_ylim(0)
         isi.set_xlabel("firing rate (Hz)")
         isi.set_ylabel(f"intervals < {1000 * settings.refractory:g} ms (%)")

@@ -258,6 +258,8 @@ def test_no_spike_at_all(tmp_path):
     result = Result.read(tmp_path / "out")
     assert result.metric("spikes").value == 0
     assert result.metric("Fano factor").value is None
+    for metric in result.metrics:
+        assert metric.value is not None or metric.description.startswith("Not computed: too few")
     assert result.figures == []
 
 
