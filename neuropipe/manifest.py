@@ -34,14 +34,14 @@ class PathSource(_Model):
 
     path: str = Field(min_length=1)
     include: list[str] = Field(default=["*"], description="glob patterns of paths to take")
-    exclude: list[str] = []
+    exclude: list[str] = Field(default=[], description="glob patterns of paths to leave out")
 
 
 class SimulateSource(_Model):
     """Data with known truth, written when the workflow runs."""
 
     simulate: Literal["fmri", "calcium", "spikes", "vision"]
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default={}, description="settings of the generator")
 
 
 class UrlFile(_Model):
@@ -49,7 +49,9 @@ class UrlFile(_Model):
 
     url: str = Field(pattern=r"^https?://")
     path: str = Field(description="where it stands in the dataset, relative")
-    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    sha256: str | None = Field(
+        default=None, pattern=r"^[0-9a-f]{64}$", description="checksum; looked up if absent"
+    )
 
 
 class UrlSource(_Model):
@@ -63,8 +65,12 @@ class OpenNeuroSource(_Model):
 
     openneuro: str = Field(pattern=r"^ds\d{6}$")
     include: list[str] = Field(default=["*"], description="glob patterns of paths to take")
-    exclude: list[str] = []
-    endpoint: str = Field(default="https://s3.amazonaws.com/openneuro.org", pattern=r"^https?://")
+    exclude: list[str] = Field(default=[], description="glob patterns of paths to leave out")
+    endpoint: str = Field(
+        default="https://s3.amazonaws.com/openneuro.org",
+        pattern=r"^https?://",
+        description="address of the bucket",
+    )
 
 
 class DandiSource(_Model):
@@ -73,15 +79,19 @@ class DandiSource(_Model):
     dandi: str = Field(pattern=r"^\d{6}$")
     version: str = Field(default="draft", description="a published version, or draft")
     include: list[str] = Field(default=["*"], description="glob patterns of paths to take")
-    exclude: list[str] = []
-    endpoint: str = Field(default="https://api.dandiarchive.org/api", pattern=r"^https?://")
+    exclude: list[str] = Field(default=[], description="glob patterns of paths to leave out")
+    endpoint: str = Field(
+        default="https://api.dandiarchive.org/api",
+        pattern=r"^https?://",
+        description="address of the API",
+    )
 
 
 class NilearnSource(_Model):
     """A dataset that nilearn knows how to fetch."""
 
     nilearn: Literal["adhd", "development_fmri"]
-    n_subjects: int = Field(default=30, ge=1)
+    n_subjects: int = Field(default=30, ge=1, description="number of subjects to fetch")
 
 
 Source = PathSource | SimulateSource | UrlSource | OpenNeuroSource | DandiSource | NilearnSource

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
 
 from neuropipe.atomic import atomic_file
 from neuropipe.ingest.settings import READ_SETTINGS
@@ -75,7 +76,7 @@ def reference_files() -> dict[str, str]:
 
 def default_config() -> str:
     """The default configuration as commented YAML."""
-    return _HEAD + "\n" + "\n".join(_yaml_lines(Config, 0)) + "\n"
+    return _HEAD + "\n".join(_yaml_lines(Config, 0)) + "\n"
 
 
 def config_schema() -> str:
@@ -110,19 +111,20 @@ def _comment(text: str, pad: str) -> Iterator[str]:
 
 
 def _nested(field: FieldInfo) -> type[BaseModel] | None:
+    """Model of a field that is a section of its own; a model without defaults is one value."""
     kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+        return None
+    return None if any(f.is_required() for f in kind.model_fields.values()) else kind
 
 
 def _default(field: FieldInfo) -> Any:
-    value = field.get_default(call_default_factory=True)
-    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    return field.get_default(call_default_factory=True)
 
 
 def _flow(value: Any) -> str:
-    if isinstance(value, tuple):
-        value = list(value)
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False)
+    plain = to_jsonable_python(value)
+    text = yaml.safe_dump(plain, default_flow_style=True, width=10_000, sort_keys=False)
     return text.removesuffix("\n").removesuffix("\n...")
 
 

@@ -61,7 +61,7 @@ REPORTS = {"all": 1, "report_subject": 3, "report_index": 1, "report_home": 1}
     ("change", "rules"),
     [
         ("{}", {}),
-        ("{quality: {fmri: {min_duration: 60.0}}}", {"quality": 3, **REPORTS}),
+        ("{quality: {fmri: {length: {good: 400, bad: 120}}}}", {"quality": 3, **REPORTS}),
         (
             "{connectivity: {n_permutations: 77}}",
             {"connectivity": 3, "connectivity_group": 1, **REPORTS},
