@@ -143,9 +143,11 @@ def test_links_to_other_files_are_refused(tmp_path):
         file["a/again"] = file["a"]  # a circle of hard links
         file["soft"] = h5py.SoftLink("/a/x")
     for name in ("link", "storage", "virtual"):
-        with h5py.File(tmp_path / f"{name}.h5") as file:
-            with pytest.raises(InputError, match="points to another file"):
-                check_links(file, name)
+        with (
+            h5py.File(tmp_path / f"{name}.h5") as file,
+            pytest.raises(InputError, match="points to another file"),
+        ):
+            check_links(file, name)
     with h5py.File(tmp_path / "plain.h5") as file:
         check_links(file, "plain")
 
