@@ -146,6 +146,7 @@ def distribution(
         bound_lines(ax, bounds)
     ax.set_xlabel(label)
     ax.set_ylabel(noun)
+    ax.yaxis.get_major_locator().set_params(integer=True)
 
 
 def tag_rows(ax: Axes, groups: list[tuple[str, int]]) -> None:
