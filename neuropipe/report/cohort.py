@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -10,9 +10,19 @@ from typing import Any
 
 from neuropipe.errors import ResultError
 from neuropipe.manifest import LockedRecording
+from neuropipe.report.numbers import count
 from neuropipe.report.settings import ReportSettings
 from neuropipe.report.summary import QUALITY, Tally, find_metric, main_metric
 from neuropipe.results import GROUP, Metric, Result
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A result that is absent or broken, and why."""
+
+    analysis: str
+    recording: str
+    reason: str
 
 
 @dataclass
@@ -27,15 +37,15 @@ class SubjectResults:
     n_recordings : int
         Recordings that the lock names.
     results : list of Result
-    missing : list of str
-        Results that are absent or broken, in words.
+    missing : list of Missing
+        Results that are absent or broken.
     """
 
     subject: str
     link: str
     n_recordings: int
     results: list[Result] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
+    missing: list[Missing] = field(default_factory=list)
 
     @property
     def tally(self) -> Tally:
@@ -51,7 +61,7 @@ class SubjectResults:
 
 def collect(
     folder: Path, recordings: Sequence[LockedRecording], pages: Path
-) -> tuple[list[SubjectResults], list[Result], list[str]]:
+) -> tuple[list[SubjectResults], list[Result], list[Missing]]:
     """Read what is there of a dataset.
 
     Parameters
@@ -68,8 +78,8 @@ def collect(
         In the order of their names.
     group : list of Result
         Results over the dataset.
-    unfinished : list of str
-        Absent or broken results, in words.
+    unfinished : list of Missing
+        Absent or broken results of subjects and group.
     """
     analyses = _analyses(folder)
     each = _with_recordings(folder, analyses)
@@ -84,7 +94,7 @@ def collect(
         for analysis in each:
             _read(folder / analysis / locked.recording, found.results, found.missing)
     group: list[Result] = []
-    unfinished = [text for s in subjects.values() for text in s.missing]
+    unfinished = [missing for s in subjects.values() for missing in s.missing]
     for analysis in analyses:
         if (folder / analysis / GROUP).exists():
             _read(folder / analysis / GROUP, group, unfinished)
@@ -109,15 +119,29 @@ def _with_recordings(folder: Path, analyses: Sequence[str]) -> list[str]:
     return found if QUALITY in found else [QUALITY, *found]
 
 
-def _read(folder: Path, results: list[Result], missing: list[str]) -> None:
-    what = f"{folder.parent.name} of {folder.name}"
+def _read(folder: Path, results: list[Result], missing: list[Missing]) -> None:
+    analysis, recording = folder.parent.name, folder.name
     if not folder.is_dir():
-        missing.append(f"{what}: no result")
+        missing.append(Missing(analysis, recording, "no result"))
         return
     try:
         results.append(Result.read(folder, arrays=False))
     except ResultError as error:
-        missing.append(f"{what}: {error.given.removeprefix(f'{folder}: ')}")
+        reason = error.given.removeprefix(f"{folder}: ")
+        missing.append(Missing(analysis, recording, reason))
+
+
+def unfinished_words(missing: Iterable[Missing]) -> list[str]:
+    """Say what is not finished, the same analysis and reason in one line."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for one in missing:
+        found.setdefault((one.analysis, one.reason), []).append(one.recording)
+    return [
+        f"{analysis}: {reason} in {count(len(names), 'recording')} ({', '.join(names)})"
+        if names != [GROUP]
+        else f"{analysis}: {reason} in the dataset"
+        for (analysis, reason), names in found.items()
+    ]
 
 
 def ranking_metric(subjects: Sequence[SubjectResults], settings: ReportSettings) -> Metric | None:

@@ -6,7 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from neuropipe.report.cohort import SubjectResults, rank, ranking_metric
+from neuropipe.report.cohort import (
+    Missing,
+    SubjectResults,
+    rank,
+    ranking_metric,
+    unfinished_words,
+)
 from neuropipe.report.numbers import count, format_quantity
 from neuropipe.report.sections import (
     Section,
@@ -24,6 +30,7 @@ from neuropipe.report.summary import (
     find_metric,
     group_by_analysis,
     key_numbers,
+    metric_names,
 )
 from neuropipe.report.tables import Cell, Column, Row, Table, named
 from neuropipe.results import Metric, Result
@@ -36,7 +43,7 @@ def index_sections(
     card: DatasetCard,
     subjects: Sequence[SubjectResults],
     group: Sequence[Result],
-    unfinished: Sequence[str],
+    unfinished: Sequence[Missing],
     settings: ReportSettings,
 ) -> list[Section]:
     """Lay out the index of a dataset.
@@ -48,8 +55,8 @@ def index_sections(
         In any order.
     group : sequence of Result
         Results over the dataset.
-    unfinished : sequence of str
-        Absent or broken results, in words.
+    unfinished : sequence of Missing
+        Absent or broken results.
     settings : ReportSettings
     """
     ranked = rank(subjects, settings)
@@ -67,17 +74,24 @@ def index_sections(
     sections += [analysis_section([result], settings.digits) for result in group]
     if group:
         sections += [methods_section(card, group), provenance_section(group)]
-    return [*sections, problems_section(everything, unfinished)]
+    return [*sections, problems_section(everything, unfinished_words(unfinished))]
 
 
 def _columns(subjects: Sequence[SubjectResults], limit: int) -> list[tuple[str, Metric]]:
-    """Choose the metrics of the subjects' table: those of quality, and the first of the rest."""
+    """Choose the metrics of the subjects' table: those of quality, and the first of the rest.
+
+    A metric that is the same for all subjects tells none from another and is left out.
+    """
     groups = group_by_analysis(r for s in subjects for r in s.results)
-    return [
-        (analysis, number.metric)
-        for analysis, found in groups.items()
-        for number in key_numbers(found, limit if analysis == QUALITY else _OTHER_METRICS)
-    ]
+    chosen = []
+    for analysis, found in groups.items():
+        numbers = [n.metric for n in key_numbers(found, len(metric_names(found)))]
+        varied = [
+            m for m in numbers if len({s.median(analysis, m.name) for s in subjects} - {None}) > 1
+        ]
+        kept = varied or numbers
+        chosen += [(analysis, m) for m in kept[: limit if analysis == QUALITY else _OTHER_METRICS]]
+    return chosen
 
 
 def ranking_table(
@@ -133,7 +147,7 @@ def _subject_row(
                 text=verdict,
                 verdict=tally.worst,
             ),
-            *(Cell(text=str(n), sort=n) for n in (tally.bad, tally.doubtful, tally.good)),
+            *(Cell(text=str(n or ""), sort=n) for n in (tally.bad, tally.doubtful, tally.good)),
             Cell(text=str(subject.n_recordings), sort=subject.n_recordings),
             *(
                 Cell(text=format_quantity(v, "", digits) if v is not None else "", sort=v)
@@ -156,7 +170,7 @@ def _overview(
     ranked: Sequence[SubjectResults],
     metrics: Sequence[tuple[str, Metric]],
     settings: ReportSettings,
-    unfinished: Sequence[str],
+    unfinished: Sequence[Missing],
 ) -> Section:
     tally = Tally.of(s.tally.worst for s in ranked)
     n_recordings = sum(s.n_recordings for s in ranked)
@@ -172,7 +186,7 @@ def _overview(
         "dataset",
         card=card,
         tally=tally,
-        verdict=_dataset_sentence(tally),
+        verdict=_dataset_sentence(tally, sum(bool(s.missing) for s in ranked)),
         facts=facts,
         strips=[s for a, m in metrics if (s := _strip(ranked, a, m, settings.digits))],
         summary=_summary(card, len(ranked), n_recordings, tally, len(unfinished)),
@@ -181,11 +195,12 @@ def _overview(
     return Section(title="Overview", name="overview", html=html)
 
 
-def _dataset_sentence(tally: Tally) -> str:
+def _dataset_sentence(tally: Tally, unfinished: int) -> str:
+    left = f" {count(unfinished, 'subject')} not finished." if unfinished else ""
     if not tally.total:
-        return verdict_sentence(tally)
+        return verdict_sentence(tally) + left
     if tally.good == tally.total:
-        return f"Every check of {count(tally.total, 'subject')} is good."
+        return f"Every check of {count(tally.total, 'subject')} is good.{left}"
     parts = []
     if tally.bad:
         parts.append(f"{count(tally.bad, 'subject')} with a bad check")
@@ -193,7 +208,7 @@ def _dataset_sentence(tally: Tally) -> str:
         parts.append(f"{tally.doubtful} with doubtful checks at worst")
     if tally.good:
         parts.append(f"{tally.good} with good checks only")
-    return f"{', '.join(parts)}."
+    return f"{', '.join(parts)}.{left}"
 
 
 def _strip(

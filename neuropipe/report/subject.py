@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from neuropipe.report.numbers import count
 from neuropipe.report.sections import (
     Section,
     analysis_section,
@@ -131,7 +130,9 @@ def verdict_sentence(tally: Tally) -> str:
     if not tally.total:
         return "No check gave a verdict."
     if tally.good == tally.total:
-        return f"All {count(tally.total, 'check')} good." if tally.total > 1 else "1 good check."
+        return (
+            f"All {count(tally.total, 'check')} are good." if tally.total > 1 else "1 good check."
+        )
     words = tally.words()
     return f"{words[0].upper()}{words[1:]}."
 

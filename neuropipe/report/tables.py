@@ -95,6 +95,8 @@ def metric_table(metrics: Iterable[Metric], digits: int, *, describe: bool = Tru
     describe : bool
         Whether to print what each metric means below its name.
     """
+    metrics = list(metrics)
+    split = any(m.split for m in metrics)
     columns = [
         Column(text="Measure"),
         Column(text="Number", numeric=True),
@@ -102,13 +104,13 @@ def metric_table(metrics: Iterable[Metric], digits: int, *, describe: bool = Tru
         Column(text="Chance", numeric=True),
         Column(text="95 % interval", numeric=True),
         Column(text="n", numeric=True),
-        Column(text="Split"),
+        Column(text="Split" if split else "Seed"),
         Column(text="Verdict"),
     ]
-    return Table.build(columns, (_metric_row(m, digits, describe) for m in metrics))
+    return Table.build(columns, (_metric_row(m, digits, describe, split) for m in metrics))
 
 
-def _metric_row(metric: Metric, digits: int, describe: bool) -> Row:
+def _metric_row(metric: Metric, digits: int, describe: bool, split: bool) -> Row:
     return Row(
         head=named(metric, describe),
         cells=(
@@ -117,7 +119,7 @@ def _metric_row(metric: Metric, digits: int, describe: bool) -> Row:
             _optional(metric.chance, digits),
             Cell(text=format_interval(metric.interval, digits)),
             _optional(metric.n, digits),
-            _split(metric),
+            _split(metric, split),
             Cell(text="", verdict=metric.verdict, note=metric.bounds if metric.verdict else ""),
         ),
     )
@@ -138,9 +140,11 @@ def _optional(value: float | None, digits: int, note: str = "") -> Cell:
     return Cell(text=format_number(value, digits), note=note, sort=value)
 
 
-def _split(metric: Metric) -> Cell:
-    seed = "" if metric.seed is None else f"seed {metric.seed}"
-    return Cell(text=metric.split or seed, note=seed if metric.split else "")
+def _split(metric: Metric, split: bool) -> Cell:
+    """How the data were parted, and the seed; `split` tells whether the column is about that."""
+    seed = "" if metric.seed is None else str(metric.seed)
+    words = f"seed {seed}" if seed and split else seed
+    return Cell(text=metric.split, note=words) if metric.split else Cell(text=words)
 
 
 def recordings_table(

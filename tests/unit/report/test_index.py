@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from neuropipe.errors import LockError, ResultError
-from neuropipe.report.cohort import SubjectResults, rank
+from neuropipe.report.cohort import Missing, SubjectResults, rank, unfinished_words
 from neuropipe.report.commands import report_home, report_index
 from neuropipe.report.index import index_sections
 from neuropipe.report.settings import DatasetCard, ReportSettings
@@ -75,10 +75,34 @@ def test_the_page_lists_subjects_in_rank_order_with_relative_links(study: Study)
 def test_what_is_absent_is_listed_as_not_finished(study: Study) -> None:
     page = Page(study.page("index"))
     assert "Not finished" in page.text
-    assert "quality of sub-03: no result" in page.text
-    assert "connectivity of sub-03: no result" in page.text
-    assert "recordings of" not in page.text
+    assert "quality: no result in 1 recording (sub-03)" in page.text
+    assert "connectivity: no result in 1 recording (sub-03)" in page.text
+    assert "recordings: no result" not in page.text
+    assert "1 subject not finished." in page.text
     assert "sub-03.html" not in page.links
+
+
+def test_what_is_not_finished_is_said_once_a_reason() -> None:
+    missing = [
+        Missing("quality", "a", "no result"),
+        Missing("quality", "b", "no result"),
+        Missing("quality", "c", "broken"),
+        Missing("connectivity", "group", "no result"),
+    ]
+    assert unfinished_words(missing) == [
+        "quality: no result in 2 recordings (a, b)",
+        "quality: broken in 1 recording (c)",
+        "connectivity: no result in the dataset",
+    ]
+
+
+def test_a_metric_without_spread_is_no_column() -> None:
+    pair = [subject("a", 1.0, "good", "good"), subject("b", 2.0, "good", "bad")]
+    sections = index_sections(CARD, pair, [], [], ReportSettings())
+    text = Page(next(s.html for s in sections if s.name == "subjects")).text
+    assert "snr" in text
+    assert "m0" not in text
+    assert "Doubtful" not in text
 
 
 def test_a_broken_result_is_listed_too(study: Study, tmp_path: Path) -> None:
@@ -89,8 +113,8 @@ def test_a_broken_result_is_listed_too(study: Study, tmp_path: Path) -> None:
     output = tmp_path / "index.html"
     report_index(dataset=fakes.CARD, results=results, lock=study.lock, output=output)
     text = Page(output.read_text(encoding="utf-8")).text
-    assert "quality of sub-02: Expecting property name" in text
-    assert "connectivity of sub-02" not in text
+    assert "quality: Expecting property name" in text
+    assert "connectivity: Expecting" not in text
 
 
 def test_an_index_needs_its_lock_and_its_folder(study: Study, tmp_path: Path) -> None:

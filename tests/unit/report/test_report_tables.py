@@ -69,3 +69,13 @@ def test_a_direction_is_explained_once() -> None:
         ("decoding accuracy", "Share of blocks decoded; higher is better. Good from 0.5."),
         ("snr", "Lower is better. Good up to 2."),
     ]
+
+
+def test_a_seed_without_a_split_has_its_own_column() -> None:
+    seeded = Metric(name="rate", value=1.0, seed=0)
+    table = metric_table([seeded], 3)
+    assert [c.text for c in table.columns] == ["Measure", "Number", "Seed"]
+    assert table.rows[0].cells[-1].text == "0"
+    beside = metric_table([seeded, FULL], 3)
+    assert [c.text for c in beside.columns][-2] == "Split"
+    assert beside.rows[0].cells[-2].text == "seed 0"
