@@ -130,9 +130,7 @@ def verdict_sentence(tally: Tally) -> str:
     if not tally.total:
         return "No check gave a verdict."
     if tally.good == tally.total:
-        return (
-            f"All {count(tally.total, 'check')} are good." if tally.total > 1 else "1 good check."
-        )
+        return "1 good check." if tally.total == 1 else f"All {tally.total} checks are good."
     words = tally.words()
     return f"{words[0].upper()}{words[1:]}."
 

@@ -93,7 +93,7 @@ def metric_table(metrics: Iterable[Metric], digits: int, *, describe: bool = Tru
     digits : int
         Significant digits.
     describe : bool
-        Whether to print what each metric means below its name.
+        Whether to print what each metric means, and the bounds of its verdict.
     """
     metrics = list(metrics)
     split = any(m.split for m in metrics)
@@ -120,7 +120,11 @@ def _metric_row(metric: Metric, digits: int, describe: bool, split: bool) -> Row
             Cell(text=format_interval(metric.interval, digits)),
             _optional(metric.n, digits),
             _split(metric, split),
-            Cell(text="", verdict=metric.verdict, note=metric.bounds if metric.verdict else ""),
+            Cell(
+                text="",
+                verdict=metric.verdict,
+                note=metric.bounds if describe and metric.verdict else "",
+            ),
         ),
     )
 

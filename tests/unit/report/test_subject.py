@@ -10,7 +10,8 @@ import pytest
 from neuropipe.errors import NeuropipeError, ResultError, SettingsError
 from neuropipe.report.commands import report_subject
 from neuropipe.report.settings import DatasetCard, ReportSettings
-from neuropipe.report.subject import issues, subject_sections
+from neuropipe.report.subject import issues, subject_sections, verdict_sentence
+from neuropipe.report.summary import Tally
 from neuropipe.results import Metric, Result
 
 from . import fakes
@@ -106,6 +107,13 @@ def test_issues_are_worst_first_and_name_their_recordings() -> None:
         ("doubtful", "a", ["all 2 recordings"]),
     ]
     assert found[0].places[0][1] == "#np-quality-sub-1_run-2"
+
+
+def test_one_sentence_says_how_the_checks_came_out() -> None:
+    assert verdict_sentence(Tally()) == "No check gave a verdict."
+    assert verdict_sentence(Tally(good=1)) == "1 good check."
+    assert verdict_sentence(Tally(good=6)) == "All 6 checks are good."
+    assert verdict_sentence(Tally(bad=1, good=6)) == "1 bad and 6 good checks."
 
 
 def test_hostile_text_is_printed_not_run(tmp_path: Path) -> None:
