@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from neuropipe.connectivity.data import usable_series
 from neuropipe.connectivity.evaluate import recording_arrays, recording_facts, recording_metrics
 from neuropipe.connectivity.fit import fit_recording
 from neuropipe.connectivity.settings import ConnectivitySettings
-from neuropipe.connectivity.text import cited, recording_methods
+from neuropipe.connectivity.text import (
+    cited,
+    group_methods,
+    prediction_methods,
+    recording_methods,
+)
+from neuropipe.manifest import read_lock
 from neuropipe.provenance import provenance
 from neuropipe.recording import Recording
-from neuropipe.results import Result
+from neuropipe.results import GROUP, Result
 from neuropipe.settings import parse_settings
 
 NOUNS = {"fmri": "ROI", "calcium": "neuron"}
@@ -83,5 +90,124 @@ def connectivity_recording(*, recording: Path, settings: str, output: Path) -> N
     result = analyse_recording(Recording.read(recording), chosen)
     result.provenance = provenance(
         [recording], settings=chosen.model_dump(mode="json"), seed=chosen.seeds[0]
+    )
+    result.write(output)
+
+
+def analyse_group(
+    recordings: Iterable[Recording], dataset: str, settings: ConnectivitySettings
+) -> Result:
+    """Compute the connectivity result of a dataset, without its provenance.
+
+    Parameters
+    ----------
+    recordings : iterable of Recording
+        Read one at a time.
+    dataset : str
+    settings : ConnectivitySettings
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    UnfitRecordingError
+        If no recording can be used, or a target is unknown, has one class only, or a class smaller
+        than the number of folds.
+    """
+    from neuropipe.connectivity.cohort import build_cohort
+    from neuropipe.connectivity.evaluate_group import (
+        group_arrays,
+        group_facts,
+        group_metrics,
+        prediction_metrics,
+        untypical,
+    )
+    from neuropipe.connectivity.figures_group import group_figures, prediction_figures
+    from neuropipe.connectivity.group import fit_group
+    from neuropipe.connectivity.predict import predict_targets
+
+    modalities: set[str] = set()
+    cohort = build_cohort(_noting(recordings, modalities), dataset, settings)
+    fit = fit_group(cohort, settings)
+    warnings = cohort.warnings
+    results = []
+    if cohort.n_subjects == 1:
+        warnings.append(
+            "One subject: the numbers are means over its recordings, without intervals, and say "
+            "nothing about other subjects."
+        )
+    if settings.targets and cohort.n_subjects < settings.min_subjects:
+        warnings.append(
+            f"{cohort.n_subjects} subjects, fewer than {settings.min_subjects} (min_subjects): "
+            f"{', '.join(settings.targets)} not predicted."
+        )
+    elif settings.targets and cohort.shares_units:
+        results = predict_targets(cohort, settings)
+    apart = untypical(cohort, fit)
+    if apart:
+        warnings.append(
+            f"Matrices unlike those of the other subjects: {', '.join(apart[:8])}"
+            f"{', ...' if len(apart) > 8 else ''}."
+        )
+    noun = NOUNS[modalities.pop()] if len(modalities) == 1 and modalities <= set(NOUNS) else "unit"
+    methods = group_methods(
+        cohort.n_subjects, int(cohort.summary["runs"].sum()), len(cohort.units), settings
+    )
+    if results:
+        methods += prediction_methods(settings, cohort.n_subjects)
+    return Result(
+        analysis="connectivity",
+        dataset=dataset,
+        recording=GROUP,
+        title=f"Functional connectivity between {noun}s, all subjects",
+        arrays=group_arrays(cohort, fit, results, settings),
+        metrics=[
+            *group_metrics(cohort, fit, settings),
+            *prediction_metrics(results, settings),
+        ],
+        figures=[*group_figures(cohort, fit, noun), *prediction_figures(results)],
+        methods=methods,
+        references=cited(methods),
+        facts=group_facts(cohort, fit),
+        warnings=warnings,
+    )
+
+
+def _noting(recordings: Iterable[Recording], modalities: set[str]) -> Iterator[Recording]:
+    for recording in recordings:
+        modalities.add(recording.modality)
+        yield recording
+
+
+def connectivity_group(
+    *, lock: Path, dataset: str, recordings: Path, settings: str, output: Path
+) -> None:
+    """Compute the connectivity of a dataset and write its result folder.
+
+    Parameters
+    ----------
+    lock : Path
+        The dataset's lock table.
+    dataset : str
+        Name in the manifest.
+    recordings : Path
+        Folder that holds ``<recording>.nc`` for every recording of the lock.
+    settings : str
+        `ConnectivitySettings` as JSON; ``""`` for the defaults.
+    output : Path
+        The result folder; replaced when it exists.
+
+    Raises
+    ------
+    NeuropipeError
+        If a recording, the lock or a setting is wrong; then nothing is written.
+    """
+    chosen = parse_settings(ConnectivitySettings, settings, f"connectivity settings of {dataset}")
+    paths = [recordings / f"{locked.recording}.nc" for locked in read_lock(lock, dataset)]
+    result = analyse_group((Recording.read(path) for path in paths), dataset, chosen)
+    result.provenance = provenance(
+        [lock, *paths], settings=chosen.model_dump(mode="json"), seed=chosen.seeds[0]
     )
     result.write(output)

@@ -185,13 +185,15 @@ def tangent_vectors(covariances: np.ndarray, reference: np.ndarray) -> np.ndarra
 
     Returns
     -------
-    array of shape (n_subjects, n_units, n_units)
-        ``log(G^-1/2 C G^-1/2)``, symmetric (Varoquaux et al. 2010). The Frobenius product
-        of two of them is the inner product of the space.
+    array of shape (n_subjects, n_units * (n_units + 1) / 2), float32
+        Upper triangle of ``log(G^-1/2 C G^-1/2)`` (Varoquaux et al. 2010), entries off the
+        diagonal times sqrt(2): the dot product of two vectors is the inner product of the space.
     """
     values, vectors = np.linalg.eigh(reference)
     whitening = (vectors / np.sqrt(np.maximum(values, np.finfo(float).tiny))) @ vectors.T
-    tangent = np.empty(covariances.shape)
+    rows, columns = np.triu_indices(len(reference))
+    weight = np.where(rows == columns, 1.0, np.sqrt(2.0))
+    tangent = np.empty((len(covariances), len(rows)), dtype=np.float32)
     for s, covariance in enumerate(covariances):  # one at a time: they fit the cache
-        tangent[s] = logm(whitening @ covariance @ whitening)
+        tangent[s] = logm(whitening @ covariance @ whitening)[rows, columns] * weight
     return tangent

@@ -186,7 +186,7 @@ def kernel_ridge(
     return RidgeFit(mean + test @ dual, left_out, chosen)
 
 
-def thresholds(left_out: np.ndarray, positive: np.ndarray) -> np.ndarray:
+def thresholds(left_out: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Cut halfway between the classes' mean leave-one-out predictions.
 
     It gives both classes the same weight whatever their sizes, from training samples alone.
@@ -195,19 +195,29 @@ def thresholds(left_out: np.ndarray, positive: np.ndarray) -> np.ndarray:
     ----------
     left_out : array of shape (n_train, n_targets)
         See `RidgeFit`.
-    positive : array of bool of shape (n_train, n_targets)
+    targets : array of shape (n_train, n_targets)
+        The targets it was fitted to; those above 0 are the positive class.
 
     Returns
     -------
     array of shape (n_targets,)
-        The overall mean where a class is absent.
+        Relative to the mean target: subtract both from a prediction. 0 where a class is absent.
+
+    Notes
+    -----
+    Each leave-one-out prediction is taken relative to the mean target of the samples it was
+    fitted to. That mean moves against the sample left out, which would otherwise shift the cut
+    towards the larger class whenever the features say little.
     """
+    n = len(targets)
+    left_out = left_out - (targets.sum(axis=0) - targets) / max(n - 1, 1)
+    positive = targets > 0
     n_positive = positive.sum(axis=0)
     n_negative = len(positive) - n_positive
     first = np.where(positive, left_out, 0.0).sum(axis=0) / np.maximum(n_positive, 1)
     second = np.where(positive, 0.0, left_out).sum(axis=0) / np.maximum(n_negative, 1)
     both = (n_positive > 0) & (n_negative > 0)
-    cut: np.ndarray = np.where(both, (first + second) / 2, left_out.mean(axis=0))
+    cut: np.ndarray = np.where(both, (first + second) / 2, 0.0)
     return cut
 
 

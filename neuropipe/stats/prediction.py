@@ -291,8 +291,9 @@ def _decisions(
                     inner, outer, positive[train, column], seed=seed
                 )
             continue
-        fit = kernel_ridge(inner, outer, np.where(positive[train], 1.0, -1.0))
-        values[test] = fit.test - thresholds(fit.left_out, positive[train])
+        targets = np.where(positive[train], 1.0, -1.0)
+        fit = kernel_ridge(inner, outer, targets)
+        values[test] = fit.test - targets.mean(axis=0) - thresholds(fit.left_out, targets)
     return values
 
 

@@ -1,0 +1,244 @@
+"""Figures of a dataset: mean matrix, likeness of subjects, and what predicts what."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neuropipe.connectivity.cohort import Cohort
+from neuropipe.connectivity.figures import draw_matrix, matrix_order
+from neuropipe.connectivity.group import GroupFit
+from neuropipe.connectivity.model import edges
+from neuropipe.connectivity.predict import Row, TargetResult
+from neuropipe.plotting import ACCENT, CYCLE, INK, MUTED, SEQUENTIAL, new_figure, style
+from neuropipe.results import ResultFigure
+from neuropipe.stats.prediction import Classification, Regression, Score
+from neuropipe.stats.scores import roc_curve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["group_figures", "prediction_figures"]
+
+_GRID = np.linspace(0, 1, 101)
+_MOST_CURVES = 4
+
+
+def group_figures(cohort: Cohort, fit: GroupFit, noun: str) -> list[ResultFigure]:
+    """Draw the mean matrix and the likeness of subjects.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    fit : GroupFit
+    noun : str
+        What a unit is: ``"ROI"``, ``"neuron"``.
+    """
+    if fit.mean is None:
+        return []
+    with style():
+        figures = [_mean_figure(cohort, fit.mean, noun)]
+        if fit.similarity is not None:
+            figures.append(_similarity_figure(fit))
+    return figures
+
+
+def _mean_figure(cohort: Cohort, mean: np.ndarray, noun: str) -> ResultFigure:
+    order = matrix_order(cohort.units, mean)
+    limit = float(max(np.quantile(np.abs(edges(mean)), 0.99), 0.05))
+    figure = new_figure(4.8, 6.0)
+    draw_matrix(figure.subplots(), mean, order, limit, "mean correlation")
+    who = f"{cohort.n_subjects} subjects" if cohort.n_subjects > 1 else "the only subject's runs"
+    return ResultFigure(
+        name="group-matrix",
+        title="Mean connectivity matrix",
+        caption=(
+            f"Correlation between {noun}s, averaged over {who} (Fisher's z). Ordered "
+            f"{order.words}. Compare the matrix of one subject with it: what is in both is the "
+            "common architecture, what is missing in one is individual or an artefact."
+        ),
+        figure=figure,
+    )
+
+
+def _similarity_figure(fit: GroupFit) -> ResultFigure:
+    assert fit.similarity is not None
+    order = np.argsort(-fit.typicality)
+    shown = fit.similarity[np.ix_(order, order)].copy()
+    np.fill_diagonal(shown, np.nan)
+    n = len(shown)
+    figure = new_figure(3.1)
+    left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
+    low, high = np.nanquantile(shown, [0.01, 0.99])
+    image = left.imshow(
+        shown, cmap=SEQUENTIAL, vmin=low, vmax=high, interpolation="none", extent=(0, n, n, 0)
+    )
+    left.set_xlabel("subject, most typical first")
+    left.set_ylabel("subject")
+    bar = figure.colorbar(image, ax=left, shrink=0.85, pad=0.02)
+    bar.set_label("similarity (r)")
+    bar.outline.set_visible(False)
+    pairs = fit.similarity[np.triu_indices(n, k=1)]
+    bins = np.linspace(min(pairs.min(), fit.similarity_null.min()), pairs.max(), 40).tolist()
+    right.hist(
+        pairs, bins, color=MUTED, alpha=0.5, label="pairs of subjects", histtype="stepfilled"
+    )
+    right.axvline(pairs.mean(), color=INK, linestyle="--", label=f"mean {pairs.mean():.2f}")
+    right.axvline(fit.similarity_null.mean(), color=CYCLE[1], label="shuffled units", linewidth=1.3)
+    if len(fit.within):
+        mean = fit.within.mean()
+        right.axvline(mean, color=ACCENT, label=f"runs of one subject {mean:.2f}", linewidth=1.6)
+    right.set_xlabel("similarity (r between edges)")
+    right.set_yticks([])
+    right.spines["left"].set_visible(False)
+    right.set_ylim(0, right.get_ylim()[1] * 1.4)
+    right.legend(loc="upper left", fontsize=7, handlelength=1.4)
+    return ResultFigure(
+        name="group-similarity",
+        title="Similarity between subjects",
+        caption=(
+            f"Left: correlation between the edges of any two of {n} subjects, ordered from the "
+            "most typical (most like the mean of the others) to the least. A dark stripe at the "
+            "end is a subject unlike all others: look at its quality page before keeping it. "
+            "Right: the same values as a distribution, beside what shuffled units give (orange)."
+        ),
+        figure=figure,
+    )
+
+
+def prediction_figures(results: list[TargetResult]) -> list[ResultFigure]:
+    """Draw one figure a target: how well each model predicts, beside its null.
+
+    Parameters
+    ----------
+    results : list of TargetResult
+    """
+    with style():
+        return [_target_figure(number, result) for number, result in enumerate(results, start=1)]
+
+
+def _target_figure(number: int, result: TargetResult) -> ResultFigure:
+    target = result.target
+    n_rows = len(result.rows)
+    figure = new_figure(max(2.7, 1.1 + 0.42 * n_rows))
+    left, right = figure.subplots(1, 2, width_ratios=[1, 1.35])
+    if target.is_classification:
+        measure, floor = "AUROC", 0.5
+        scores = [_class_scores(row).auroc for row in result.rows]
+        read = _draw_classes(left, result)
+    else:
+        measure, floor = "R2 out of sample", 0.0
+        scores = [_number_scores(row).r2 for row in result.rows]
+        read = _draw_numbers(left, result)
+    _forest(right, result.rows, scores, measure, floor)
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", target.name).strip("-") or "target"
+    return ResultFigure(
+        name=f"prediction-{number}-{name}"[:80],
+        title=f"Prediction of {target.name}",
+        caption=(
+            f"{read} Right: {measure} of every model (dot) with its 95 % interval over subjects; "
+            "the grey band holds 95 % of the same number under shuffled labels, the dotted line "
+            "is what a model without features reaches. Believe a model only where its dot leaves "
+            "the band; models whose intervals overlap cannot be ranked. P values are not "
+            "corrected for the number of models and targets."
+        ),
+        figure=figure,
+    )
+
+
+def _class_scores(row: Row) -> Classification:
+    assert isinstance(row.scores, Classification)
+    return row.scores
+
+
+def _number_scores(row: Row) -> Regression:
+    assert isinstance(row.scores, Regression)
+    return row.scores
+
+
+def _draw_classes(ax: Axes, result: TargetResult) -> str:
+    target = result.target
+    if len(target.classes) > 2:
+        return _draw_recall(ax, result)
+    known = np.flatnonzero(target.known)
+    positive = target.values[known] == 1
+    for row, color in zip(result.rows[:_MOST_CURVES], CYCLE, strict=False):
+        decision = _class_scores(row).decision[:, known, 0]
+        curves = []
+        for values, folds in zip(decision, result.folds[:, known], strict=True):
+            tested = np.isfinite(values)
+            curves.append(roc_curve(positive[tested], values[tested], folds[tested], _GRID))
+        ax.plot(_GRID, np.nanmean(curves, axis=0), color=color, label=row.name, linewidth=1.4)
+    ax.plot([0, 1], [0, 1], color=MUTED, linestyle=":")
+    ax.set_xlabel(f"share of {target.classes[0]} called {target.classes[1]}")
+    ax.set_ylabel(f"share of {target.classes[1]} found")
+    ax.set_aspect("equal")
+    ax.legend(loc="lower right", fontsize=6.5, handlelength=1.2)
+    n_positive = int(positive.sum())
+    return (
+        f"Left: ROC curves, averaged over folds and seeds ({n_positive} {target.classes[1]}, "
+        f"{len(known) - n_positive} {target.classes[0]}); the diagonal is guessing."
+    )
+
+
+def _draw_recall(ax: Axes, result: TargetResult) -> str:
+    target = result.target
+    scores = _class_scores(result.rows[0])
+    places = np.arange(len(target.classes))
+    values = [scores.recall[name].value for name in target.classes]
+    chances = [scores.recall[name].chance for name in target.classes]
+    ax.barh(places, values, color=ACCENT, height=0.6)
+    ax.plot(chances, places, "|", color=INK, markersize=12, label="shuffled labels")
+    ax.set_yticks(places, [str(name) for name in target.classes])
+    ax.invert_yaxis()
+    ax.set_xlim(0, 1)
+    ax.set_xlabel("share named rightly")
+    ax.legend(loc="lower right", fontsize=6.5)
+    return (
+        f"Left: share of each class named rightly by the first model ({result.rows[0].name}); "
+        "bars mark shuffled labels."
+    )
+
+
+def _draw_numbers(ax: Axes, result: TargetResult) -> str:
+    target = result.target
+    best = max(result.rows, key=lambda row: _number_scores(row).r2.value)
+    predicted = _number_scores(best).predicted.mean(axis=0)
+    known = target.known & np.isfinite(predicted)
+    truth, guess = target.values[known], predicted[known]
+    ax.scatter(truth, guess, s=11, color=ACCENT, alpha=0.65, linewidths=0)
+    low, high = min(truth.min(), guess.min()), max(truth.max(), guess.max())
+    ax.plot([low, high], [low, high], color=MUTED, linestyle=":")
+    ax.set_xlabel(f"true {target.name}")
+    ax.set_ylabel(f"predicted {target.name}")
+    return (
+        f"Left: out-of-fold predictions of {target.name} (mean over seeds) of the model with the "
+        f"highest R2, {best.name}, against the truth; perfect predictions lie on the dotted line, "
+        "a flat cloud says little more than the mean."
+    )
+
+
+def _forest(ax: Axes, rows: list[Row], scores: list[Score], measure: str, floor: float) -> None:
+    low = high = floor
+    for place, score in enumerate(scores):
+        shown = score.null[np.isfinite(score.null)]
+        if len(shown):
+            band = np.quantile(shown, [0.025, 0.975])
+            ax.barh(place, band[1] - band[0], left=band[0], color=MUTED, alpha=0.3, height=0.62)
+            low, high = min(low, band[0]), max(high, band[1])
+        color = CYCLE[place % len(CYCLE)]
+        ax.plot(score.interval, [place, place], color=color, linewidth=1.6)
+        ax.plot(score.value, place, "o", color=color, markersize=5)
+        low, high = min(low, *score.interval), max(high, *score.interval)
+    reach = high - low
+    for place, score in enumerate(scores):
+        text = f"{score.value:.2f}" + (f", p = {score.p_value:.2g}" if len(score.null) else "")
+        ax.text(high + 0.04 * reach, place, text, va="center", fontsize=7.5)
+    ax.axvline(floor, color=INK, linestyle=":")
+    ax.set_yticks(range(len(rows)), [row.name for row in rows])
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_xlim(low - 0.05 * reach, high + 0.42 * reach)
+    ax.set_xlabel(measure)
+    ax.tick_params(axis="y", length=0)
