@@ -129,6 +129,7 @@ def finish(files: SourceFiles, settings: FmriReadSettings, found: RegionSeries) 
             "repetition_time": found.repetition_time,
             "cleaning": "; ".join(describe(settings, columns)) or "none",
             "motion_known": "framewise_displacement" in traces,
+            "absent_units": [str(name) for name in found.names if name not in units.index],
             **found.attrs,
         },
     )
@@ -154,8 +155,8 @@ def _with_signal(
         raise InputError(
             f"none of {len(names)} units has a signal", "units that vary in time", "leave it out"
         )
-    missing = 1 - known.mean(axis=0)
-    worst = int(np.argmax(np.where(keep, missing, 0)))
+    missing = np.where(keep, 1 - known.mean(axis=0), 0.0)
+    worst = int(np.argmax(missing))
     if missing[worst] > max_missing:
         raise InputError(
             f"unit {names[worst]} misses {missing[worst]:.0%} of its samples",

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from neuropipe.plotting import ACCENT, CYCLE, INK, MUTED, VERDICT_COLORS
 from neuropipe.quality.verdicts import Bounds
@@ -146,7 +147,7 @@ def distribution(
         bound_lines(ax, bounds)
     ax.set_xlabel(label)
     ax.set_ylabel(noun)
-    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
 def tag_rows(ax: Axes, groups: list[tuple[str, int]]) -> None:

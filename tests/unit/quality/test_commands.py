@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from neuropipe.errors import InputError, SettingsError
-from neuropipe.quality.commands import ASSESSMENTS, quality
+from neuropipe.fingerprint import imported_modules
+from neuropipe.quality.commands import quality
 from neuropipe.quality.evaluate import facts
 from neuropipe.recording import MODALITIES, Recording
 from neuropipe.results import Result
@@ -41,8 +42,10 @@ def result(request, results):
     return results[request.param]
 
 
-def test_every_modality_has_its_checks():
-    assert set(ASSESSMENTS) == set(MODALITIES)
+def test_the_fingerprint_sees_the_checks_of_every_modality():
+    seen = imported_modules(["quality.commands"])
+    assert {f"quality.assess_{modality}" for modality in MODALITIES} <= seen
+    assert {make().modality for make in MADE.values()} == set(MODALITIES)
 
 
 def test_every_number_says_what_it_is(result):
