@@ -38,7 +38,7 @@ class FmriQualitySettings(Settings):
         description="framewise displacement above which a frame is in motion, mm (Power 2012)",
     )
     fd_mean: Bounds = _bounds(
-        0.2, 0.55, "mean framewise displacement, mm (strict and lenient cut, Ciric et al. 2017)"
+        0.2, 0.55, "mean framewise displacement, mm (strict and lenient cut, Parkes et al. 2018)"
     )
     fd_spikes: Bounds = _bounds(0.1, 0.3, "share of frames in motion (convention)")
     drift: Bounds = _bounds(
@@ -125,11 +125,11 @@ class SpikesQualitySettings(Settings):
     """Checks of sorted spikes."""
 
     silent_rate: float = Field(
-        default=0.1, ge=0, description="rate under which a unit is silent, Hz (Allen Institute)"
+        default=0.1, ge=0, description="rate under which a unit is silent, Hz (convention)"
     )
     silent: Bounds = _bounds(0.2, 0.5, "share of silent units (convention)")
     refractory: float = Field(
-        default=0.002, gt=0, description="refractory period, s (Hill, Mehta & Kleinfeld 2011)"
+        default=0.002, gt=0, description="refractory period, s (2 ms: convention)"
     )
     violating_share: float = Field(
         default=0.01,
@@ -142,7 +142,7 @@ class SpikesQualitySettings(Settings):
         default=60, gt=0, description="bin of the presence ratio, s (SpikeInterface)"
     )
     presence: Bounds = _bounds(
-        0.9, 0.5, "median presence ratio, share of bins (0.9: Allen Institute)"
+        0.9, 0.5, "median presence ratio, share of bins (0.9: SpikeInterface)"
     )
     count_window: float = Field(
         default=1.0, gt=0, description="window of the spike counts of the Fano factor, s"
