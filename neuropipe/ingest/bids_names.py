@@ -10,7 +10,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 from neuropipe.errors import InputError, SettingsError
 from neuropipe.names import check_name, check_relative
@@ -51,8 +50,12 @@ class BidsName:
 
 def parse_name(path: str) -> BidsName:
     """Take a path apart; a name that is not BIDS has few entities and its stem as suffix."""
-    *folders, name = PurePosixPath(path).parts
-    stem, dot, extension = name.partition(".")
+    *folders, name = path.split("/")
+    stem, dot, extension = name.removesuffix(".gz").rpartition(".")
+    if not dot:
+        stem, extension = extension, ""
+    elif name.endswith(".gz"):
+        extension += ".gz"
     entities: dict[str, str] = {}
     root_parts: list[str] = folders
     for depth, folder in enumerate(folders):

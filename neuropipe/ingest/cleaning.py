@@ -119,13 +119,31 @@ def clean_series(
                 f"at least {max(_FEWEST, n_terms + 2)}",
                 "use fewer confounds or a higher fd_threshold, or leave the run out",
             )
-        block = series[:, units]
-        mask = None if pattern.all() else np.flatnonzero(pattern)
-        if mask is not None:  # what nilearn interpolates over must be finite
-            block = np.where(pattern[:, None], block, 0.0)
-        out = _nilearn_clean(block, repetition_time, settings, regressors, mask)
-        cleaned[np.ix_(np.flatnonzero(pattern), units)] = out
+        where = np.flatnonzero(pattern)
+        span = slice(where[0], where[-1] + 1)
+        block = _bridged(series[span][:, units], pattern[span])
+        nuisance = None if regressors is None else _bridged(regressors[span], pattern[span])
+        mask = None if pattern[span].all() else where - where[0]
+        cleaned[np.ix_(where, units)] = _nilearn_clean(
+            block, repetition_time, settings, nuisance, mask
+        )
     return cleaned
+
+
+def _bridged(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Fill unknown times by a cubic spline, as nilearn means to before filtering.
+
+    nilearn 0.13 takes ``~`` of an index for the other rows, and so leaves some scrubbed volumes as
+    they are; bridged ones it finds bridged already.
+    """
+    if known.all():
+        return np.array(values, dtype=np.float64)
+    from scipy.interpolate import CubicSpline
+
+    time = np.arange(len(values))
+    filled = np.array(values, dtype=np.float64)
+    filled[~known] = CubicSpline(time[known], filled[known], axis=0)(time[~known])
+    return filled
 
 
 def _nilearn_clean(

@@ -21,7 +21,7 @@ _MOTION_TERMS = {
     "derivatives": ("", "_derivative1"),
     "full": ("", "_derivative1", "_power2", "_derivative1_power2"),
 }
-_N_COMPCOR = 6  # anatomical components where no sidecar says which are combined and retained
+_N_COMPCOR = 6  # anatomical components where no sidecar says which are combined
 
 
 def read_confounds(path: Path, n_volumes: int) -> pd.DataFrame:
@@ -133,9 +133,7 @@ def _components(table: pd.DataFrame, meta: Mapping[str, Any], where: str) -> lis
     combined = [
         name
         for name in named
-        if isinstance(meta.get(name), dict)
-        and meta[name].get("Mask") == "combined"
-        and meta[name].get("Retained", True)
+        if isinstance(meta.get(name), dict) and meta[name].get("Mask") == "combined"
     ]
     chosen = combined or named[:_N_COMPCOR]
     if not chosen:

@@ -98,14 +98,19 @@ def on_grid(path: Path, grid: Grid, interpolation: str, what: str) -> tuple[np.n
     from nilearn.image import resample_img
 
     values = np.nan_to_num(image_data(image, path))
-    resampled = resample_img(
-        Nifti1Image(values, image.affine),
-        target_affine=grid.affine,
-        target_shape=grid.shape,
-        interpolation=interpolation,
-        force_resample=True,
-        copy_header=True,
-    )
+    try:
+        resampled = resample_img(
+            Nifti1Image(values, image.affine),
+            target_affine=grid.affine,
+            target_shape=grid.shape,
+            interpolation=interpolation,
+            force_resample=True,
+            copy_header=True,
+        )
+    except ValueError as error:  # nilearn's BoundingBoxError: no overlap at all
+        raise InputError(
+            f"{path} lies outside the image: {error}", f"a {what} that overlaps it", _CHOOSE
+        ) from error
     note = f"{what} {path.name} resampled ({interpolation}) from {shape} voxels to {grid.shape}"
     return np.asarray(resampled.dataobj, dtype=np.float32), [note]
 

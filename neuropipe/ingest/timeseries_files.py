@@ -102,17 +102,19 @@ def _is_header(cells: list[str]) -> bool:
 
 def _parse(body: bytes, separator: str, n_columns: int, path: Path, first_row: int) -> np.ndarray:
     """Parse a rectangular block of numbers; on any trouble say where it is."""
-    lines = body.rstrip().splitlines()
+    lines = body.rstrip(b"\n").split(b"\n") if body.strip(b"\n") else []
     if not lines:
         raise InputError(f"{path} has no row of values", "one row a volume", _REMEDY)
     whole = body.count(separator.encode()) == len(lines) * (n_columns - 1)
     try:
         if not whole:
             raise ValueError("rows of different lengths")
-        values = pd.read_csv(
-            io.BytesIO(body), sep=separator, header=None, dtype=np.float32, engine="c",
-            skip_blank_lines=False, na_values=["n/a"], nrows=len(lines),
-        ).to_numpy()  # fmt: skip
+        with np.errstate(over="ignore"):  # too large for float32: found as infinite below
+            frame = pd.read_csv(
+                io.BytesIO(body), sep=separator, header=None, dtype=np.float32, engine="c",
+                skip_blank_lines=False, na_values=["n/a"], nrows=len(lines),
+            )  # fmt: skip
+        values = frame.to_numpy()
     except (ValueError, OverflowError) as error:  # pandas' own errors are ValueErrors
         raise _trouble(lines, separator, n_columns, path, first_row, error) from error
     if np.isinf(values).any():
