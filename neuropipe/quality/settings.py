@@ -150,7 +150,9 @@ class SpikesQualitySettings(Settings):
     minimum_trials: int = Field(
         default=5, ge=2, description="trials of a type from which its Fano factor counts"
     )
-    spatial: SpatialSettings = SpatialSettings()
+    spatial: SpatialSettings = Field(
+        default=SpatialSettings(), description="spatial tuning, where a position was recorded"
+    )
 
 
 class ImagesQualitySettings(Settings):
@@ -174,7 +176,15 @@ class QualitySettings(Settings):
     """Settings of `neuropipe quality`, one part a modality."""
 
     seed: int = Field(default=0, ge=0, description="seed of random halves and circular shifts")
-    fmri: FmriQualitySettings = FmriQualitySettings()
-    calcium: CalciumQualitySettings = CalciumQualitySettings()
-    spikes: SpikesQualitySettings = SpikesQualitySettings()
-    images: ImagesQualitySettings = ImagesQualitySettings()
+    fmri: FmriQualitySettings = Field(
+        default=FmriQualitySettings(), description="checks of region time series"
+    )
+    calcium: CalciumQualitySettings = Field(
+        default=CalciumQualitySettings(), description="checks of fluorescence traces"
+    )
+    spikes: SpikesQualitySettings = Field(
+        default=SpikesQualitySettings(), description="checks of sorted spikes"
+    )
+    images: ImagesQualitySettings = Field(
+        default=ImagesQualitySettings(), description="checks of responses to images"
+    )

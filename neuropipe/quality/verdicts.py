@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from neuropipe.results import Metric, Verdict
 from neuropipe.settings import Settings
@@ -27,8 +27,8 @@ class Bounds(Settings):
         Values worse than this are bad.
     """
 
-    good: float
-    bad: float
+    good: float = Field(description="values at least this good are good")
+    bad: float = Field(description="values worse than this are bad")
 
     @model_validator(mode="after")
     def _check_order(self) -> Bounds:

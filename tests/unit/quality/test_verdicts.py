@@ -101,10 +101,9 @@ def test_every_setting_is_described():
     def walk(model, path=""):
         for name, field in model.model_fields.items():
             kind = field.annotation
-            if hasattr(kind, "model_fields") and kind is not Bounds:
+            yield f"{path}{name}", field
+            if hasattr(kind, "model_fields"):
                 yield from walk(kind, f"{path}{name}.")
-            else:
-                yield f"{path}{name}", field
 
     fields = dict(walk(QualitySettings))
     assert len(fields) > 40
