@@ -6,13 +6,12 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from neuropipe.settings import Settings
+from neuropipe.simulate.settings_base import Simulation
 
 
-class SpikesSimulation(Settings):
+class SpikesSimulation(Simulation):
     """Spiking sessions: a hub circuit whose units also see films, follow speed, or know places."""
 
-    seed: int = Field(default=0, ge=0, description="seed of all random numbers")
     n_subjects: int = Field(default=1, ge=1, le=500, description="subjects, one session each")
     n_units: int = Field(default=48, ge=8, le=1000, description="units per session")
     duration: float = Field(default=330.0, ge=30.0, le=7200.0, description="s per session")
@@ -61,10 +60,9 @@ class SpikesSimulation(Settings):
         return self
 
 
-class VisionSimulation(Settings):
+class VisionSimulation(Simulation):
     """Images of known content and the responses of areas that route it."""
 
-    seed: int = Field(default=0, ge=0, description="seed of all random numbers")
     n_sessions: int = Field(default=1, ge=1, le=100, description="sessions, each with own images")
     n_images: int = Field(default=200, ge=10, le=20_000, description="images per session")
     n_repeats: int = Field(default=3, ge=1, le=20, description="presentations of each image")
