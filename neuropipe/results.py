@@ -11,15 +11,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from neuropipe.atomic import atomic_folder
 from neuropipe.errors import ResultError
 from neuropipe.names import check_name
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.figure import Figure as MatplotlibFigure
 
 Verdict = Literal["good", "doubtful", "bad"]
@@ -104,6 +103,12 @@ class ResultFigure:
     path: Path | None = None
 
 
+def _no_arrays() -> xr.Dataset:
+    import xarray as xr
+
+    return xr.Dataset()
+
+
 @dataclass(kw_only=True)
 class Result:
     """What an analysis says of one recording, or of a dataset (`recording` is ``"group"``).
@@ -135,7 +140,7 @@ class Result:
     recording: str
     subject: str = ""
     title: str = ""
-    arrays: xr.Dataset | xr.DataTree = field(default_factory=xr.Dataset)
+    arrays: xr.Dataset | xr.DataTree = field(default_factory=_no_arrays)
     metrics: list[Metric] = field(default_factory=list)
     figures: list[ResultFigure] = field(default_factory=list)
     methods: str = ""
@@ -185,7 +190,8 @@ class Result:
         ----------
         folder : Path
         arrays : bool
-            Whether to load ``result.nc``; the report needs only the rest.
+            Whether to load ``result.nc``; the report needs only the rest. Without it, looking at
+            the arrays is an error.
 
         Raises
         ------
@@ -205,7 +211,9 @@ class Result:
                 figures=figures,
                 metrics=[Metric(**_with_interval(m)) for m in metrics],
                 provenance=json.loads((folder / "provenance.json").read_text(encoding="utf-8")),
-                arrays=_load_arrays(folder / "result.nc") if arrays else xr.Dataset(),
+                arrays=_load_arrays(folder / "result.nc")
+                if arrays
+                else cast("xr.Dataset", _NotLoaded(folder)),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ResultError(
@@ -213,7 +221,26 @@ class Result:
             ) from error
 
 
+class _NotLoaded:
+    """Stands for arrays that were left on disk: no xarray is imported for a page."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self[name]
+
+    def __getitem__(self, name: str) -> Any:
+        raise ResultError(
+            f"{name!r} of {self._folder} was not loaded", "loaded arrays", "use Result.read(folder)"
+        )
+
+
 def _load_arrays(path: Path) -> xr.Dataset | xr.DataTree:
+    import xarray as xr
+
     with xr.open_datatree(path, engine="h5netcdf") as opened:
         tree = opened.load()
     return tree if tree.children else tree.to_dataset()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,27 @@ def test_round_trip(tmp_path: Path) -> None:
         "We measured [a].", {"a": "A, 2020"}, ["short"],
     )  # fmt: skip
     np.testing.assert_array_equal(again.arrays["snr"].values, [1.0, 2.0])
+
+
+def test_arrays_left_on_disk_are_no_empty_arrays(tmp_path: Path) -> None:
+    result().write(tmp_path / "out")
+    again = Result.read(tmp_path / "out", arrays=False)
+    for look in (lambda: again.arrays["snr"], lambda: again.arrays.sizes):
+        with pytest.raises(ResultError, match="not loaded"):
+            look()
+    with pytest.raises(ResultError, match="not loaded"):
+        again.write(tmp_path / "copy")
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_page_of_results_needs_no_xarray(tmp_path: Path) -> None:
+    result().write(tmp_path / "out")
+    program = (
+        "import sys; from pathlib import Path; from neuropipe.results import Result;"
+        f"Result.read(Path({str(tmp_path / 'out')!r}), arrays=False);"
+        "sys.exit('xarray' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_unknown_metric() -> None:
