@@ -89,10 +89,6 @@ def read(files: SourceFiles, settings: CalciumReadSettings) -> Recording:
         behavior, more = read_behavior(nwb, settings, what)
         folder = PurePosixPath(files.locked.paths("data")[0]).parent.as_posix()
         stimuli = read_stimuli(nwb, files.root, folder)
-    infinite = np.isinf(traces)
-    if infinite.any():
-        traces[infinite] = np.nan
-        history.append(f"{int(infinite.sum())} infinite values set to NaN")
     present = np.isfinite(traces).any(axis=0)
     keep = present & filter_units(units, settings.filters)
     if not keep.any():
@@ -244,6 +240,10 @@ def _read_plane(series: Any, what: str, history: list[str]) -> _Plane:
     conversion, offset = float(series.conversion), float(getattr(series, "offset", 0.0) or 0.0)
     if conversion != 1 or offset != 0:
         values = values * np.float32(conversion) + np.float32(offset)
+    infinite = np.isinf(values)
+    if infinite.any():
+        values[infinite] = np.nan
+        history.append(f"{path_of(series)}: {int(infinite.sum())} infinite values set to NaN")
     times = series_times(series, len(values), what)
     if series.timestamps is None:
         sampled = Sampled(values, float(series.rate), float(times[0]))

@@ -210,8 +210,15 @@ def _cells(
         )
     probability = np.asarray(array[:, 1], dtype=np.float64)
     least = settings.cell_probability
-    cells = array[:, 0] > 0.5 if least is None else probability >= least
+    # Suite2p stores float32: 0.9 there is a little less than 0.9 here.
+    cells = array[:, 0] > 0.5 if least is None else probability >= float(np.float32(least))
     rule = "Suite2p's verdict" if least is None else f"probability of {least:g} or more"
+    if not cells.any():
+        raise InputError(
+            f"{path}: none of its {n_rois} ROIs is a cell ({rule})",
+            "at least one cell",
+            "lower the setting cell_probability",
+        )
     history.append(f"{folder.name}: {int(cells.sum())} of {n_rois} ROIs are cells ({rule})")
     return np.asarray(cells, dtype=bool), probability
 

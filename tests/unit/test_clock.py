@@ -43,7 +43,7 @@ def test_gaps_become_nan_and_short_ones_are_bridged():
 
 def test_a_clock_that_was_not_set_is_refused():
     times = np.concatenate([[-1.5e9], np.arange(100) * 0.1])
-    with pytest.raises(InputError, match="101 timestamps, 0.1 s apart"):
+    with pytest.raises(InputError, match=r"101 timestamps, 0.1 s apart"):
         uniform(np.zeros((101, 1)), times, "s")
 
 

@@ -166,7 +166,7 @@ def test_filters_bound_numeric_columns():
     assert filter_units(table, {"snr": (3, None)}).tolist() == [False, True, False, True]
     assert filter_units(table, {"snr": (None, 3)}).tolist() == [True, True, False, False]
     assert filter_units(table, {}).all()
-    with pytest.raises(InputError, match="column depth is absent; expected one of .* snr"):
+    with pytest.raises(InputError, match=r"column depth is absent; expected one of .* snr"):
         filter_units(table, {"depth": (0, 1)})
     with pytest.raises(InputError, match="column label holds text"):
         filter_units(table, {"label": (0, 1)})

@@ -37,7 +37,7 @@ values = hnp.arrays(
 
 
 @given(values, st.floats(0.5, 500), st.floats(0, 100))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_position_reads_back(tmp_path_factory, data, rate, start):
     path = built(
         tmp_path_factory.mktemp("b") / "a.nwb",
@@ -96,7 +96,7 @@ def test_names_choose_series(tmp_path):
     assert set(behavior_of(path, behavior=["Position"])[0]) == {"position"}
     assert len(behavior_of(path, behavior=["wide"])[0]["wide"].data_vars) == 20
     assert behavior_of(path, behavior=[]) == ({}, [])
-    with pytest.raises(InputError, match="no behavioural series velocity; expected one of .*speed"):
+    with pytest.raises(InputError, match=r"no behavioural series velocity; .* speed"):
         behavior_of(path, behavior=["velocity"])
 
 

@@ -30,7 +30,7 @@ def trials(nwb, onsets, durations, **columns):
 
 
 @given(st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_trials_read_back(tmp_path_factory, data):
     n = data.draw(st.integers(1, 6))
     onsets = data.draw(st.lists(st.floats(0, 1e4), min_size=n, max_size=n))
@@ -121,7 +121,7 @@ def test_annotations_and_intervals_become_events(tmp_path):
                 name="laser",
                 data=np.array([1, -1, 2, 1, -2], np.int8),
                 timestamps=[1.0, 1.5, 2.0, 3.0, 6.0],
-            )  # fmt: skip
+            )
         )
 
     events, _ = events_of(built(tmp_path / "a.nwb", build))
@@ -143,7 +143,7 @@ def test_shown_images_become_events_and_stimuli(tmp_path):
                 unit="N/A",
                 indexed_images=shown,
                 timestamps=[0.0, 1.0, 2.0],
-            )  # fmt: skip
+            )
         )
 
     path = built(tmp_path / "a.nwb", build)
@@ -173,7 +173,7 @@ def test_external_files_are_named_but_never_followed_outside(tmp_path):
                 timestamps=np.arange(5.0),
                 starting_frame=list(range(5)),
                 unit="n.a.",
-            )  # fmt: skip
+            )
         )
 
     with open_nwb(built(tmp_path / "sub" / "f.nwb", build)) as nwb:
