@@ -122,7 +122,7 @@ def prediction_figures(results: list[TargetResult]) -> list[ResultFigure]:
 def _target_figure(number: int, result: TargetResult) -> ResultFigure:
     target = result.target
     n_rows = len(result.rows)
-    figure = new_figure(max(2.7, 1.1 + 0.42 * n_rows))
+    figure = new_figure(max(2.8, 0.9 + 0.42 * n_rows))
     left, right = figure.subplots(1, 2, width_ratios=[1, 1.35])
     if target.is_classification:
         measure, floor = "AUROC", 0.5
@@ -170,15 +170,17 @@ def _draw_classes(ax: Axes, result: TargetResult) -> str:
         for values, folds in zip(decision, result.folds[:, known], strict=True):
             tested = np.isfinite(values)
             curves.append(roc_curve(positive[tested], values[tested], folds[tested], _GRID))
-        ax.plot(_GRID, np.nanmean(curves, axis=0), color=color, label=row.name, linewidth=1.4)
+        ax.plot(_GRID, np.nanmean(curves, axis=0), color=color, linewidth=1.4)
     ax.plot([0, 1], [0, 1], color=MUTED, linestyle=":")
     ax.set_xlabel(f"share of {target.classes[0]} called {target.classes[1]}")
     ax.set_ylabel(f"share of {target.classes[1]} found")
     ax.set_aspect("equal")
-    ax.legend(loc="lower right", fontsize=6.5, handlelength=1.2)
+    ax.set_xticks([0, 0.5, 1])
+    ax.set_yticks([0, 0.5, 1])
     n_positive = int(positive.sum())
     return (
-        f"Left: ROC curves, averaged over folds and seeds ({n_positive} {target.classes[1]}, "
+        f"Left: ROC curves in the colours of the right side, averaged over folds and seeds "
+        f"({n_positive} {target.classes[1]}, "
         f"{len(known) - n_positive} {target.classes[0]}); the diagonal is guessing."
     )
 
@@ -237,7 +239,7 @@ def _forest(ax: Axes, rows: list[Row], scores: list[Score], measure: str, floor:
         text = f"{score.value:.2f}" + (f", p = {score.p_value:.2g}" if len(score.null) else "")
         ax.text(high + 0.04 * reach, place, text, va="center", fontsize=7.5)
     ax.axvline(floor, color=INK, linestyle=":")
-    ax.set_yticks(range(len(rows)), [row.name for row in rows])
+    ax.set_yticks(range(len(rows)), [row.name.replace(", ", ",\n") for row in rows])
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set_xlim(low - 0.05 * reach, high + 0.42 * reach)
     ax.set_xlabel(measure)

@@ -159,7 +159,7 @@ def prediction_methods(settings: ConnectivitySettings, n_subjects: int) -> str:
     if settings.confounds:
         text += (
             f" An extra row regresses {', '.join(settings.confounds)} out of the features, with "
-            "coefficients of the training subjects [Snoek2019]; another predicts from the "
-            "confounds alone."
+            "coefficients of the training subjects [Snoek2019] (never the target itself); another "
+            "predicts from the confounds alone."
         )
     return text

@@ -249,11 +249,11 @@ def kernel_logistic(
 
     Notes
     -----
-    sklearn's `LogisticRegressionCV` on the coordinates ``U sqrt(s)`` of the samples, which have the
+    sklearn's `LogisticRegression` on the coordinates ``U sqrt(s)`` of the samples, which have the
     same inner products as the features and hence the same solution.
     """
-    from sklearn.linear_model import LogisticRegressionCV
-    from sklearn.model_selection import StratifiedKFold
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
     smallest = int(min(positive.sum(), (~positive).sum()))
     if smallest < 2:
@@ -262,12 +262,11 @@ def kernel_logistic(
     kept = values > values[-1] * 1e-10
     root = np.sqrt(values[kept])
     scale = np.sqrt(max(float(np.trace(train)) / len(train), np.finfo(float).tiny))
-    model = LogisticRegressionCV(
-        Cs=np.logspace(-3, 3, 7),
+    model = GridSearchCV(
+        LogisticRegression(class_weight="balanced", max_iter=1000),
+        {"C": np.logspace(-3, 3, 7)},
         cv=StratifiedKFold(min(n_inner, smallest), shuffle=True, random_state=seed),
         scoring="neg_log_loss",
-        class_weight="balanced",
-        max_iter=1000,
     )
     model.fit(vectors[:, kept] * root / scale, positive)
     decision: np.ndarray = model.decision_function(test @ vectors[:, kept] / root / scale)
