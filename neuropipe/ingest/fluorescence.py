@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import percentile_filter
 
 from neuropipe.errors import InputError
 
@@ -54,6 +53,9 @@ def running_baseline(
     array of shape (n_times, n_units), float32
         NaN for a unit without any value.
     """
+    # Imported here, because traces that are normalised already need none of scipy.
+    from scipy.ndimage import percentile_filter
+
     n_times = len(traces)
     size = max(1, min(round(window * sampling_rate), n_times))
     index = np.arange(n_times)

@@ -156,7 +156,8 @@ def _grouped(series: list[_Series]) -> dict[str, xr.Dataset]:
     bundles: list[list[_Series]] = []
     for one in series:
         for bundle in bundles:
-            if np.array_equal(bundle[0].times, one.times):
+            taken = {name for other in bundle for name in other.columns}
+            if not taken & set(one.columns) and np.array_equal(bundle[0].times, one.times):
                 bundle.append(one)
                 break
         else:

@@ -83,6 +83,16 @@ def test_series_on_one_clock_share_a_group(tmp_path):
     }
 
 
+def test_columns_of_one_name_stay_apart(tmp_path):
+    def build(nwb):
+        add_position(nwb, np.zeros((5, 2)), rate=1.0)
+        add_series(nwb, "position_x", np.ones(5), rate=1.0)
+
+    groups, _ = behavior_of(built(tmp_path / "a.nwb", build))
+    assert groups["position"]["position_x"].values.tolist() == [0] * 5
+    assert groups["position_x"]["position_x"].values.tolist() == [1] * 5
+
+
 def test_names_choose_series(tmp_path):
     def build(nwb):
         add_position(nwb, np.zeros((5, 2)), rate=1.0)
