@@ -54,7 +54,7 @@ def test_a_second_run_does_nothing_and_says_so(finished_study: Path) -> None:
     assert time.monotonic() - start < 15
 
 
-REPORTS = {"all": 1, "report_subject": 3, "report_index": 1, "report_home": 1}
+REPORTS = {"default": 1, "report_subject": 3, "report_index": 1, "report_home": 1}
 
 
 @pytest.mark.parametrize(
