@@ -16,14 +16,14 @@ from neuropipe.simulate.settings_stimuli import SpikesSimulation, VisionSimulati
 class FmriSimulation(Simulation):
     """Resting or task fMRI of subjects whose networks, states and labels are known."""
 
-    n_subjects: int = Field(default=6, ge=1, le=10_000)
+    n_subjects: int = Field(default=6, ge=1, le=10_000, description="subjects of the cohort")
     n_runs: int = Field(default=1, ge=1, le=9, description="runs a subject, same loadings")
     n_rois: int = Field(
         default=100, ge=20, le=400, description="parcels, shared out over 7 networks"
     )
     duration: float = Field(default=200.0, ge=20, le=7200, description="s a run")
     repetition_time: float = Field(default=1.0, ge=0.3, le=3.0, description="s between volumes")
-    snr: float = Field(default=2.0, gt=0, le=1000, description="variance of signal over noise")
+    snr: float = Field(default=2.5, gt=0, le=1000, description="variance of signal over noise")
     noise: Literal["ar1", "matched"] = Field(
         default="ar1",
         description="ar1: correlated over `noise_time_constant`; matched: the signal's spectrum, "
@@ -39,7 +39,7 @@ class FmriSimulation(Simulation):
         description="none: one Gaussian process; covariance: between-network covariance changes "
         "with the state; loadings: sub-networks also change sign",
     )
-    n_states: int = Field(default=5, ge=2, le=12)
+    n_states: int = Field(default=5, ge=2, le=12, description="hidden states")
     n_subnetworks: int = Field(
         default=2, ge=2, le=6, description="parts of a network that change sign together"
     )
@@ -96,8 +96,10 @@ class FmriSimulation(Simulation):
 class CalciumSimulation(Simulation):
     """Calcium imaging of animals whose neurons share names and regroup in every epoch."""
 
-    n_animals: int = Field(default=10, ge=1, le=200)
-    n_neurons: int = Field(default=60, ge=4, le=2000)
+    n_animals: int = Field(default=10, ge=1, le=200, description="animals, one file each")
+    n_neurons: int = Field(
+        default=60, ge=4, le=2000, description="neurons with a name, present or missing"
+    )
     duration: float = Field(default=240.0, ge=30, le=7200, description="s")
     sampling_rate: float = Field(default=4.0, ge=0.5, le=50, description="Hz")
     missing: float = Field(
@@ -107,7 +109,7 @@ class CalciumSimulation(Simulation):
         default="epochs",
         description="epochs: a new partition in each epoch; hub: one neuron drives a motif",
     )
-    n_epochs: int = Field(default=3, ge=1, le=20)
+    n_epochs: int = Field(default=3, ge=1, le=20, description="epochs of equal length")
     n_communities: int = Field(default=4, ge=1, le=40, description="communities an epoch")
     community_size: int = Field(default=9, ge=2, le=200, description="neurons a community")
     event_rate: float = Field(default=0.1, gt=0, le=1, description="Hz, events of a community")

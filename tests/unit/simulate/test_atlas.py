@@ -15,6 +15,7 @@ def test_a_hundred_rois_have_the_sizes_of_yeo_networks():
     assert [int(sizes[name]) for name in NETWORKS] == [17, 14, 15, 12, 5, 13, 24]
 
 
+@settings(deadline=None)
 @given(st.integers(20, 400))
 def test_any_number_of_rois_is_shared_out(n_rois):
     table = roi_table(n_rois)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -18,6 +18,7 @@ TRACES = hnp.arrays(
 )
 
 
+@settings(deadline=None)
 @given(TRACES, st.integers(0, 99))
 def test_shifts_keep_every_traces_values_in_circular_order(traces, seed):
     moved = shifted(traces, np.random.default_rng(seed))
@@ -35,6 +36,7 @@ def test_shifts_are_at_least_as_long_as_asked():
     assert len(np.unique(lag)) > 5
 
 
+@settings(deadline=None)
 @given(TRACES, st.integers(0, 99))
 def test_random_phases_keep_power_and_mean(traces, seed):
     surrogate = phase_randomised(traces, np.random.default_rng(seed))

@@ -157,3 +157,11 @@ def test_amplitude_zero_turns_a_label_off():
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(ValidationError):
         FmriSimulation(**wrong)
+
+
+def test_another_repetition_time_samples_the_same_brain():
+    chosen = SMALL.model_copy(update={"snr": 1000.0, "y_fc": 0.0, "duration": 304})
+    slow = sim_fmri(chosen)
+    fast = sim_fmri(chosen.model_copy(update={"repetition_time": 0.8}))
+    assert np.array_equal(fast.states[:, ::2], slow.states)
+    assert np.corrcoef(fast.bold[:, ::2].ravel(), slow.bold.ravel())[0, 1] > 0.998

@@ -15,6 +15,7 @@ from neuropipe.simulate.settings import GraphSimulation
 from neuropipe.simulate.tensors import compose, planted_factors
 
 
+@settings(deadline=None)
 @given(st.floats(1, 4), st.floats(1, 20), st.floats(1.5, 10), st.integers(0, 99))
 def test_power_laws_stay_in_their_range(exponent, low, factor, seed):
     drawn = power_law(exponent, low, low * factor, 200, np.random.default_rng(seed))
@@ -103,6 +104,7 @@ def test_external_edges_join_communities_and_miss_few_stubs(seed, n):
     assert adjacency.sum() >= 0.9 * wanted.sum() - 4
 
 
+@settings(deadline=None)
 @given(st.integers(1, 4), st.integers(0, 99))
 def test_planted_tensors_are_the_sum_of_their_components(rank, seed):
     factors = planted_factors((6, 5, 4), rank, np.random.default_rng(seed))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuropipe.simulate.processes import (
@@ -35,6 +35,7 @@ def test_hrf_is_that_of_nilearn():
     assert np.argmax(ours) * 0.1 == pytest.approx(5.0, abs=0.2)
 
 
+@settings(deadline=None)
 @given(st.integers(200, 4000), st.sampled_from([0.1, 0.72, 1.0, 1.6]))
 def test_spectra_have_unit_variance_and_stay_in_their_band(n_samples, step):
     if n_samples * step < 110:

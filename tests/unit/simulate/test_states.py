@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuropipe.simulate.states import dwell_times, dynamics_of, segment_states, state_path
@@ -12,6 +12,7 @@ from neuropipe.simulate.states import dwell_times, dynamics_of, segment_states, 
 STEP = 0.1
 
 
+@settings(deadline=None)
 @given(
     st.integers(2, 8),
     st.floats(60, 400),
