@@ -164,9 +164,10 @@ class Study:
         _ = self._locks
 
     def atlases(self, name: str) -> list[str]:
-        """Folders of the named atlases that reading a dataset needs."""
-        atlas = json.loads(self.read_settings(name)).get("atlas")
-        return [f"{RESOURCES}/atlases/{atlas}"] if atlas else []
+        """Folders of the named atlases that reading a dataset needs fetched."""
+        read = json.loads(self.read_settings(name))
+        folder = _atlas_folder(read.get("atlas"))
+        return [folder] if folder and read["atlas_folder"] == folder else []
 
     def recordings(self, name: str, subject: str | None = None) -> list[str]:
         """Names of a dataset's recordings, or of one subject's."""
@@ -221,7 +222,10 @@ class Study:
         dataset = self.dataset(name)
         where = f"manifest: datasets.{name}.read"
         model = READ_SETTINGS[dataset.modality]
-        return validated(model, dataset.read, where, ManifestError).model_dump_json()
+        read = validated(model, dataset.read, where, ManifestError).model_dump(mode="json")
+        if read.get("atlas") and read["atlas_folder"] is None:
+            read["atlas_folder"] = _atlas_folder(read["atlas"])
+        return json.dumps(read)
 
     def source_settings(self, name: str) -> str:
         """Settings of a simulated dataset as JSON."""
@@ -292,3 +296,8 @@ def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         nested = isinstance(value, Mapping) and isinstance(merged.get(key), dict)
         merged[key] = _merge(merged[key], value) if nested else value
     return merged
+
+
+def _atlas_folder(atlas: str | None) -> str | None:
+    """Where the workflow fetches a named atlas to."""
+    return None if atlas is None else (RESOURCES / "atlases" / atlas).as_posix()

@@ -16,7 +16,7 @@ from neuropipe.errors import InputError
 from neuropipe.ingest.grids import Grid
 from neuropipe.ingest.unit_maps import UnitMap
 
-_CHUNK = 16_000_000  # bytes of volumes held at once
+_CHUNK = 16_000_000  # bytes of volumes, as float32, held at once
 _MOST_COMPRESSED = 1100  # DEFLATE cannot shrink by more than about 1032
 
 
@@ -99,7 +99,7 @@ def volumes(image: Any, path: Path, skip: int = 0) -> Iterator[np.ndarray]:
     n_voxels = int(np.prod(image.shape[:3]))
     size = n_voxels * stored.dtype.itemsize
     n_left = image.shape[3] - skip
-    at_once = max(1, _CHUNK // size)
+    at_once = max(1, _CHUNK // (4 * n_voxels))
     try:
         with ImageOpener(path) as stream:
             stream.seek(stored.offset + skip * size)
@@ -188,8 +188,10 @@ def extract(
     Notes
     -----
     Series equal those of nilearn's NiftiLabelsMasker and NiftiMapsMasker given a mask of the live
-    voxels. A voxel that is zero throughout has no signal; averaging it in would only shrink the
-    unit. Missing values (NaN) of a voxel count as 0, as nilearn's smoothing treats them.
+    voxels. A voxel that is zero or missing (NaN, infinite) throughout has no signal; averaging it
+    in would only shrink the unit. Where a live voxel misses some volumes, a unit is the mean of its
+    other voxels, and NaN if fewer than half of them are left; weighted maps and smoothed series,
+    which mix voxels, are NaN there.
     """
     n_times = image.shape[3] - skip
     if n_times < 2:
@@ -199,6 +201,7 @@ def extract(
     smooth = None if fwhm is None else np.empty_like(sums)
     total, change = np.empty(n_times), np.full(n_times, np.nan)
     live = np.zeros(len(units.voxels), dtype=bool)
+    holes: list[tuple[slice, np.ndarray]] = []
     before: np.ndarray | None = None
     row = 0
     for chunk in volumes(image, path, skip):
@@ -206,7 +209,9 @@ def extract(
         values = scaled(np.take(chunk, units.voxels, axis=1), image)  # (t, v)
         finite_sum = values.sum(axis=1, dtype=np.float64)
         if not np.isfinite(finite_sum).all():
-            values[~np.isfinite(values)] = 0
+            bad = ~np.isfinite(values)
+            holes.append((here, np.packbits(bad, axis=1)))
+            values[bad] = 0
             finite_sum = values.sum(axis=1, dtype=np.float64)
         live |= values.any(axis=0)
         total[here] = finite_sum
@@ -223,7 +228,25 @@ def extract(
         raise InputError(
             f"{path} holds no signal in any unit", "signal in the brain", "leave it out"
         )
-    return _finished(units, sums, smooth, live, total, change)
+    lost, lost_brain = _missing(units, live, holes, n_times)
+    return _finished(units, sums, smooth, live, total, change, lost, lost_brain)
+
+
+def _missing(
+    units: UnitMap, live: np.ndarray, holes: list[tuple[slice, np.ndarray]], n_times: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Count the live voxels without a number: in each unit (t, u), and in the support (t,)."""
+    of_units = np.zeros((n_times, len(units.table)))
+    of_brain = np.zeros(n_times)
+    for here, packed in holes:
+        bad = np.unpackbits(packed, axis=1, count=len(live)).astype(bool) & live
+        of_brain[here] = bad.sum(axis=1)
+        inside = bad[:, : units.n_in_units]
+        if units.starts is not None:
+            of_units[here] = np.add.reduceat(inside, units.starts, axis=1, dtype=np.float64)
+        elif units.weights is not None:
+            of_units[here] = inside.astype(np.float32) @ (units.weights != 0)
+    return of_units, of_brain
 
 
 def _finished(
@@ -233,6 +256,8 @@ def _finished(
     live: np.ndarray,
     total: np.ndarray,
     change: np.ndarray,
+    lost: np.ndarray,
+    lost_brain: np.ndarray,
 ) -> Extracted:
     inside = live[: units.n_in_units]
     n_live = live.sum()
@@ -242,19 +267,23 @@ def _finished(
         n_voxels = np.add.reduceat(inside.astype(np.int64), units.starts)
         n_all = np.diff([*units.starts, units.n_in_units])
         coverage = n_voxels / size
-        sums = sums / np.maximum(n_voxels, 1)
+        few = (lost > 0) & (lost * 2 > n_voxels)
+        sums = np.where(few, np.nan, sums / np.maximum(n_voxels - lost, 1))
         smooth = None if smooth is None else smooth / n_all
     else:
         strength = np.abs(units.weights)
         n_voxels = np.array([int((column > 0)[inside].sum()) for column in strength.T])
         coverage = inside.astype(np.float64) @ strength / size
+        sums = np.where(lost > 0, np.nan, sums)
+    left = n_live - lost_brain
+    incomplete = (lost_brain > 0) | (np.concatenate([[0], lost_brain[:-1]]) > 0)
     return Extracted(
         series=sums,
-        smoothed=smooth,
+        smoothed=None if smooth is None else np.where(lost > 0, np.nan, smooth),
         n_voxels=n_voxels.astype(np.int64),
         coverage=np.minimum(coverage, 1.0),
-        global_signal=total / n_live,
-        dvars=np.sqrt(change / n_live),
+        global_signal=np.where(left > 0, total / np.maximum(left, 1), np.nan),
+        dvars=np.where(incomplete, np.nan, np.sqrt(change / n_live)),
     )
 
 

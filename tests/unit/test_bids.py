@@ -20,7 +20,10 @@ from tests.bids_files import (
 )
 
 FUNC = "sub-01/func/sub-01_task-rest_"
-NAMES = "index\tname\themisphere\tnetwork\n3\tV1_L\tn/a\tVis\n130\tV1_R\tn/a\tVis\n300\tM1\tleft\tMot\n1001\tStem\tn/a\tn/a\n"
+NAMES = (
+    "index\tname\themisphere\tnetwork\n3\tV1_L\tn/a\tVis\n130\tV1_R\tn/a\tVis\n"
+    "300\tM1\tleft\tMot\n1001\tStem\tn/a\tn/a\n"
+)
 PARCELLATION = {"parcellation": "atlas/atlas-X_dseg.nii.gz"}
 
 

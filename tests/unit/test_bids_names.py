@@ -117,7 +117,7 @@ def test_a_choice_left_open_is_refused_with_its_remedy():
     with pytest.raises(InputError, match=r"read\.select.*echo"):
         discover(echoes, FmriReadSettings())
     assert discover(echoes, FmriReadSettings(select={"echo": "2"}))[0].paths("data") == echoes[1:]
-    with pytest.raises(InputError, match="read.desc"):
+    with pytest.raises(InputError, match=r"read\.desc"):
         discover([PREP], FmriReadSettings(desc="smooth"))
 
 

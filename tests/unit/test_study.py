@@ -131,3 +131,18 @@ def test_group_is_a_reserved_name(folder: Path) -> None:
 def test_unknown_dataset(folder: Path) -> None:
     with pytest.raises(ManifestError, match="one of rest, cells"):
         Study.load({}, folder).dataset("later")
+
+
+def test_named_atlas_is_fetched_where_it_is_read(folder: Path) -> None:
+    manifest = folder / "data_manifest.yaml"
+    plain = manifest.read_text()
+    assert Study.load({}, folder).atlases("rest") == []
+    manifest.write_text(plain.replace("{path: data}", "{path: data}\n    read: {atlas: aal}"))
+    study = Study.load({}, folder)
+    (fetched,) = study.atlases("rest")
+    assert json.loads(study.read_settings("rest"))["atlas_folder"] == fetched
+    own = "{path: data}\n    read: {atlas: aal, atlas_folder: /opt/aal}"
+    manifest.write_text(plain.replace("{path: data}", own))
+    study = Study.load({}, folder)
+    assert study.atlases("rest") == []
+    assert json.loads(study.read_settings("rest"))["atlas_folder"] == "/opt/aal"

@@ -97,7 +97,7 @@ def test_repetition_time_comes_from_sidecar_or_setting(tree):
     assert read_tree(root, repetition_time=0.8)[0].sampling_rate == pytest.approx(1.25)
     write_text(root / "task-rest_timeseries.json", {"SamplingFrequency": 0.5})
     assert read_tree(root)[0].attrs["repetition_time"] == 2
-    with pytest.raises(InputError, match="2 s in its sidecar, 0.8 s"):
+    with pytest.raises(InputError, match=r"2 s in its sidecar, 0\.8 s"):
         read_tree(root, repetition_time=0.8)
     write_text(root / "task-rest_timeseries.json", {"RepetitionTime": 2500})
     with pytest.raises(InputError, match="milliseconds"):
@@ -170,8 +170,9 @@ def test_subjects_of_names_without_entities(tmp_path):
 
 def test_other_tables_are_no_series():
     others = [
-        "participants.tsv", "phenotype/iq.tsv", "sub-1/sub-1_sessions.tsv", "README.txt", "notes.csv",
-        "sub-1/func/sub-1_task-x_events.tsv", "sub-1/func/sub-1_task-x_desc-confounds_timeseries.tsv",
+        "participants.tsv", "phenotype/iq.tsv", "sub-1/sub-1_sessions.tsv", "README.txt",
+        "notes.csv", "sub-1/func/sub-1_task-x_events.tsv",
+        "sub-1/func/sub-1_task-x_desc-confounds_timeseries.tsv",
         "sub-1/func/sub-1_task-x_seg-A_stat-coverage_timeseries.tsv",
     ]  # fmt: skip
     assert not matches(others)

@@ -180,8 +180,7 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, data, extension):
     path.write_bytes(data)
     try:
         found = read_series(path)
-    except NeuropipeError as error:
-        assert "\n" not in str(error)
-    else:
-        assert found.values.ndim == 2
-        assert not np.isinf(found.values).any()
+    except NeuropipeError:
+        return  # any other error fails the test
+    assert found.values.ndim == 2
+    assert not np.isinf(found.values).any()
