@@ -196,8 +196,15 @@ def test_a_bomb_of_pixels_is_refused_from_its_header(tmp_path):
 
 
 def test_names_alone_find_sessions():
-    paths = ["s1/images/a.png", "s1/responses.npy", "s1/units.csv",
-             "sub-2/ses-3/images/b.jpg", "sub-2/ses-3/responses_mean.h5", "s1/images/notes.txt", "participants.tsv"]  # fmt: skip
+    paths = [
+        "s1/images/a.png",
+        "s1/images/notes.txt",
+        "s1/responses.npy",
+        "s1/units.csv",
+        "sub-2/ses-3/images/b.jpg",
+        "sub-2/ses-3/responses_mean.h5",
+        "participants.tsv",
+    ]
     assert matches(paths)
     assert not matches(["s1/images/a.png", "s1/notes.txt"])
     found = discover(paths, ImagesReadSettings(subjects={"s1": "monkey"}))
