@@ -7,6 +7,7 @@ unpickler that builds numpy arrays and plain Python values and refuses everythin
 
 from __future__ import annotations
 
+import math
 import pickle
 from pathlib import Path
 from typing import IO, Any
@@ -16,7 +17,7 @@ import numpy as np
 from neuropipe.errors import InputError, NeuropipeError
 
 SUFFIXES = (".npy", ".mat", ".h5", ".hdf5")
-_COMPRESSION = 2000  # no compressed numeric data shrinks further; beyond it nothing was written
+_COMPRESSION = 200  # no gigabyte of measured numbers shrinks further
 _SAFE = {
     "builtins": {"dict", "list", "tuple", "set", "frozenset", "int", "float", "complex", "bool",
                  "str", "bytes", "bytearray"},
@@ -67,7 +68,9 @@ def load_array(path: Path, variable: str | None = None) -> np.ndarray:
         raise
     except Exception as error:  # numpy, scipy and h5py raise types of their own
         raise InputError(
-            f"{path}: {error}", "a whole numeric array", "write the file again"
+            f"{path}: {error or type(error).__name__}",
+            "a whole numeric array",
+            "write the file again",
         ) from error
     if array.dtype.kind not in "biuf":
         raise InputError(f"{path} holds {array.dtype}", "real numbers", "write them as numbers")
@@ -156,12 +159,18 @@ def _choose(candidates: list[str], variable: str | None, path: Path) -> str:
 def _from_mat(path: Path, variable: str | None) -> np.ndarray:
     from scipy.io import loadmat, whosmat
 
-    found = [
-        name
+    found = {
+        name: 8 * math.prod(shape)
         for name, shape, kind in whosmat(str(path))
         if kind in _MAT_NUMBERS and (name == variable or sum(n > 1 for n in shape) > 1)
-    ]
-    name = _choose(found, variable, path)
+    }
+    name = _choose(list(found), variable, path)
+    if found[name] > 1 << 30 and found[name] > _COMPRESSION * path.stat().st_size:
+        raise InputError(
+            f"{path}: {name} declares {found[name] >> 30} GiB in {path.stat().st_size} bytes",
+            "the data of its shape",
+            "write the file again",
+        )
     array: np.ndarray = loadmat(str(path), variable_names=[name])[name]
     return array
 

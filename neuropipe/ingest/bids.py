@@ -187,6 +187,12 @@ def read(files: SourceFiles, settings: FmriReadSettings) -> Recording:
     image = read_image(path, "run")
     grid = check_run(image, path)
     n_volumes, skip = int(image.shape[3]), settings.dummy_scans
+    if n_volumes - skip < 2:
+        raise InputError(
+            f"{path} has {n_volumes} volumes, {skip} of them dummy scans",
+            "two volumes or more that are left",
+            "lower read.dummy_scans, or leave the run out",
+        )
     sidecar = read_sidecars(files.many("sidecar"))
     unit = image.header.get_xyzt_units()[1]
     header = header_repetition_time(float(image.header.get_zooms()[3]), unit)

@@ -40,7 +40,9 @@ def read_labels(path: Path | None) -> pd.DataFrame | None:
         table = table.rename(columns={"label": "name"})
     index = numeric_column(table, "index", path)
     names = list(table["name"]) if "name" in table else [None]
-    if None in names or np.isnan(index).any() or (index % 1).any() or len(set(index)) < len(index):
+    # 2^53: no float holds whole numbers beyond it, and no image such labels.
+    whole = not (np.isnan(index).any() or (index % 1).any() or (np.abs(index) > 2**53).any())
+    if None in names or not whole or len(set(index)) < len(index):
         raise InputError(f"{path} is no label table", "unique whole index and a name", "correct it")
     kept = table.reindex(columns=["name", "hemisphere", "network", "region"]).fillna(MISSING)
     kept["hemisphere"] = normalised_sides(list(kept["hemisphere"]))

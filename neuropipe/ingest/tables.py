@@ -16,6 +16,8 @@ from neuropipe.names import check_name
 from neuropipe.recording import text_table
 
 _CORRECT = "correct the file"
+_MOST_COLUMNS = 20_000  # beyond the phenotypes of the largest cohorts
+_MOST_EVENT_COLUMNS = 500  # each becomes a variable of the recording's file
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -39,12 +41,16 @@ def read_table(path: Path) -> pd.DataFrame:
     try:
         with path.open(encoding="utf-8-sig") as stream:
             header = stream.readline().rstrip("\r\n").split("\t")
+        if len(header) > _MOST_COLUMNS:
+            raise InputError(
+                f"{path} has {len(header)} columns", f"at most {_MOST_COLUMNS}", _CORRECT
+            )
+        check_columns(header, path)
         table = pd.read_csv(
             path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig", quoting=3
         )
     except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
         raise InputError(f"{path}: {error}", "a tab-separated table", _CORRECT) from error
-    check_columns(header, path)
     if not isinstance(table.index, pd.RangeIndex):
         raise InputError(f"{path} has rows longer than its header", "one cell a column", _CORRECT)
     table.columns = pd.Index([name.strip() for name in header])
@@ -128,6 +134,10 @@ def read_events(path: Path, scan_end: float) -> pd.DataFrame | None:
         If an onset is missing, text or after the end of the scan, or a duration is negative.
     """
     table = read_table(path)
+    if len(table.columns) > _MOST_EVENT_COLUMNS:
+        raise InputError(
+            f"{path} has {len(table.columns)} columns", f"at most {_MOST_EVENT_COLUMNS}", _CORRECT
+        )
     onset = numeric_column(table, "onset", path)
     duration = numeric_column(table, "duration", path)
     if not len(table):

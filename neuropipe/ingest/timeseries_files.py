@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
 
-from neuropipe.errors import InputError, SettingsError
+from neuropipe.errors import InputError, NeuropipeError, SettingsError
+from neuropipe.ingest.arrays import check_links, read_dataset
 from neuropipe.ingest.tables import check_columns, to_number
 
 Orientation = Literal["auto", "time_by_unit", "unit_by_time"]
 EXTENSIONS = (".tsv", ".csv", ".1D", ".txt", ".npy", ".npz", ".mat")
 _MISSING_WORDS = ("", "n/a", "na", "nan", "null", "none", "#n/a")
 _REMEDY = "correct or restore the file"
+_MOST_BYTES = 4 << 30
+_LARGEST = float(np.finfo(np.float32).max)  # series are kept as float32
 
 
 @dataclass
@@ -134,9 +139,12 @@ def _trouble(
             )
         for column, cell in enumerate(cells, start=1):
             word = cell.strip().strip('"')
-            if word.lower() not in _MISSING_WORDS and to_number(word) is None:
+            number = to_number(word)
+            sound = number is not None and abs(number) <= _LARGEST
+            if word.lower() not in _MISSING_WORDS and not sound:
+                size = "" if number is None else ", infinite as float32"
                 return InputError(
-                    f"{path}: row {row}, column {column} holds {word[:40]!r}",
+                    f"{path}: row {row}, column {column} holds {word[:40]!r}{size}",
                     "a finite number or n/a",
                     _REMEDY,
                 )
@@ -191,12 +199,11 @@ def _array(path: Path, key: str | None) -> np.ndarray:
         if path.suffix == ".npy":
             return np.asarray(np.load(path, allow_pickle=False))
         arrays = _npz(path) if path.suffix == ".npz" else _mat(path)
-    except (OSError, ValueError, EOFError, KeyError, TypeError, MemoryError) as error:
-        raise InputError(f"{path}: {error}", "an array of numbers", _REMEDY) from error
-    except Exception as error:  # zip, zlib and MATLAB readers have errors of their own
-        if type(error).__module__.split(".")[0] not in ("zipfile", "zlib", "scipy"):
-            raise
-        raise InputError(f"{path}: {error}", "an array of numbers", _REMEDY) from error
+    except NeuropipeError:
+        raise
+    except Exception as error:  # numpy, zip, zlib, HDF5 and MATLAB readers raise what they like
+        given = f"{path}: {error or type(error).__name__}"
+        raise InputError(given, "an array of numbers", _REMEDY) from error
     if key is not None:
         if key not in arrays:
             raise SettingsError(
@@ -215,6 +222,9 @@ def _array(path: Path, key: str | None) -> np.ndarray:
 
 
 def _npz(path: Path) -> dict[str, np.ndarray]:
+    with ZipFile(path) as archive:
+        declared = sum(member.file_size for member in archive.infolist())
+    _check_size(path, declared)
     with np.load(path, allow_pickle=False) as found:
         return _tables({name: found[name] for name in found.files})
 
@@ -225,14 +235,24 @@ def _mat(path: Path) -> dict[str, np.ndarray]:
     if is_hdf5:
         import h5py
 
-        with h5py.File(path) as found:
+        with h5py.File(path, "r") as found:
+            check_links(found, str(path))
             datasets = {n: d for n, d in found.items() if isinstance(d, h5py.Dataset)}
             # MATLAB stores columns first, HDF5 reads rows first.
-            return _tables({n: np.asarray(d).T for n, d in datasets.items()})
-    from scipy.io import loadmat
+            return _tables({n: read_dataset(d, str(path)).T for n, d in datasets.items()})
+    from scipy.io import loadmat, whosmat
 
+    _check_size(path, sum(8 * math.prod(shape) for _, shape, _ in whosmat(path)))
     contents: Mapping[str, Any] = loadmat(path)
     return _tables({n: v for n, v in contents.items() if not n.startswith("__")})
+
+
+def _check_size(path: Path, declared: int) -> None:
+    """Refuse a compressed file that would unpack to far more than it could mean."""
+    if declared > _MOST_BYTES:
+        raise InputError(
+            f"{path} declares {declared / 2**30:.0f} GiB", "at most 4 GiB of series", _REMEDY
+        )
 
 
 def _tables(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
