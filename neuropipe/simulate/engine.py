@@ -83,11 +83,11 @@ class PointProcess:
         return [np.zeros(shape)]
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, int]) -> Array:
-        """Unit-rate waiting times."""
-        return rng.standard_exponential(shape)
+        """Uniform numbers."""
+        return rng.random(shape)
 
     def step(self, state: list[Array], drive: Array, noise: Array) -> tuple[Bools, Array | None]:
-        """Spike where the integrated intensity of the step exceeds the waiting time."""
+        """Spike with probability rate x dt, so that the intensity is the expected count."""
         silence = state[0]
         rate = np.exp(np.minimum(drive + self.baseline, _MAX_LOG_RATE))
         rate[silence > 0] = 0.0

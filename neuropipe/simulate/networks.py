@@ -75,12 +75,11 @@ def simulate_point_process(
             "rates below 1 / (refractory + dt)",
             "lower the rate",
         )
-    free = -np.log1p(-chance) / dt
     kernel = np.exp(-dt * np.arange(round(12 * circuit.time_constant / dt)) / circuit.time_constant)
     gained = np.expm1(circuit.weights[..., None] * kernel).sum(axis=-1) * dt  # (target, source)
     _check_stable(gained * rates[:, None])
     external = np.log(np.exp(np.asarray(drive, dtype=np.float64)).mean(axis=0))
-    baseline = np.log(free) - external - gained @ rates
+    baseline = np.log(chance / dt) - external - gained @ rates
     return run(
         circuit,
         PointProcess(baseline=baseline, silent=silent, dt=dt),

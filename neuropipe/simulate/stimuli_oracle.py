@@ -72,7 +72,7 @@ def direction_accuracy(score: Array, connected: NDArray[np.bool_]) -> float:
     """Share of one-way synapses whose own direction has the larger absolute score."""
     one_way = connected & ~connected.T
     size = np.abs(score)
-    return float((size > size.T)[one_way].mean())
+    return float(np.mean((size > size.T)[one_way]))
 
 
 def gate_gain(population: StimulusPopulation) -> float:
@@ -100,14 +100,20 @@ def gate_gain(population: StimulusPopulation) -> float:
         true = population.rates[..., unit].astype(np.float64) * step
         level = np.array([true[~gate].mean(), true[gate].mean()])
         film = true / level[gate.astype(int)]  # rate apart from the gate
-        spikes = np.bincount(cell.ravel(), counts[..., unit].ravel(), minlength=4)
-        exposure = np.bincount(cell.ravel(), film.ravel(), minlength=4)
+        spikes = _cell_sums(cell, counts[..., unit])
+        exposure = _cell_sums(cell, film)
         saturated = np.log(level[[0, 1, 1, 0]])
         design = np.array([[1, 0, 0], [1, 0, 1], [1, 1, 0], [1, 1, 1]], dtype=float)
         additive = design @ _poisson_fit(design, spikes, exposure)
         gained += _likelihood(saturated, spikes, exposure)
         gained -= _likelihood(additive, spikes, exposure)
     return float(gained / counts[..., population.gated].sum() / np.log(2))
+
+
+def _cell_sums(cell: NDArray[np.int_], values: NDArray[np.generic]) -> Array:
+    """Sum values over the four states of two gating units."""
+    sums = np.bincount(cell.ravel(), weights=values.ravel(), minlength=4)
+    return np.asarray(sums, dtype=np.float64)
 
 
 def _poisson_fit(design: Array, spikes: Array, exposure: Array) -> Array:
@@ -143,7 +149,7 @@ def identify_regions(vectors: Array) -> float:
         centroids = (total - own) / (n_subjects - 1)
         distance = ((own[:, None] - centroids) ** 2).sum(axis=-1)
         right += int((distance.argmin(axis=1) == np.arange(n_regions)).sum())
-    return right / (n_subjects * n_regions)
+    return float(right / (n_subjects * n_regions))
 
 
 def geo_topological(vectors: Array, low: float, high: float) -> Array:
