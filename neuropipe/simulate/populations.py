@@ -91,36 +91,39 @@ def visual_filters(
     )
 
 
-def visual_drive(frames: NDArray[np.uint8], filters: VisualFilters) -> Array:
-    """Filter a film and scale it to each unit's gain.
+def visual_drive(films: NDArray[np.uint8], filters: VisualFilters) -> Array:
+    """Filter films and scale them to each unit's gain.
 
     Parameters
     ----------
-    frames : array of shape (n_frames, height, width), uint8
-        Grey before the first frame.
+    films : array of shape (..., n_frames, height, width), uint8
+        Grey before the first frame of each film.
     filters : VisualFilters
 
     Returns
     -------
-    array of shape (n_frames, n_units)
-        Of mean 0 and standard deviation `filters.gain` over the film.
+    array of shape (..., n_frames, n_units)
+        Of mean 0 and standard deviation `filters.gain` over all frames of all films.
 
     Raises
     ------
     SettingsError
         If the film's frames have another size than the filters.
     """
-    if frames.shape[1:] != filters.spatial.shape[1:]:
+    if films.shape[-2:] != filters.spatial.shape[1:]:
         raise SettingsError(
-            f"frames of {frames.shape[1:]} pixels", f"{filters.spatial.shape[1:]}", "match them"
+            f"frames of {films.shape[-2:]} pixels", f"{filters.spatial.shape[1:]}", "match them"
         )
-    contrast = (frames.reshape(len(frames), -1).astype(np.float64) - 128) / 128
-    projected = contrast @ filters.spatial.reshape(len(filters.gain), -1).T  # (t, n)
+    n_pixels = films.shape[-2] * films.shape[-1]
+    contrast = (films.reshape(*films.shape[:-2], n_pixels).astype(np.float64) - 128) / 128
+    projected = contrast @ filters.spatial.reshape(-1, n_pixels).T  # (..., t, n)
     drive = np.zeros_like(projected)
-    for lag in range(filters.temporal.shape[1]):
-        drive[lag:] += projected[: len(frames) - lag] * filters.temporal[:, lag]
-    drive -= drive.mean(axis=0)
-    return np.asarray(drive * (filters.gain / drive.std(axis=0)))
+    n_frames = films.shape[-3]
+    for lag in range(min(filters.temporal.shape[1], n_frames)):
+        drive[..., lag:, :] += projected[..., : n_frames - lag, :] * filters.temporal[:, lag]
+    over = tuple(range(drive.ndim - 1))
+    drive -= drive.mean(axis=over)
+    return np.asarray(drive * (filters.gain / drive.std(axis=over)))
 
 
 def pair_gate(first: NDArray[np.bool_], second: NDArray[np.bool_], gain: float) -> Array:

@@ -107,9 +107,8 @@ def truth(session: SpikesSession) -> xr.Dataset:
     dataset = xr.Dataset(found, attrs={"synaptic_time_constant": circuit.time_constant})
     if "rate" in dataset:
         # Steps of 0.01 Hz are finer than anything spikes can tell, and compress well.
-        dataset["rate"].encoding = {
-            "dtype": "uint16", "scale_factor": 0.01, "zlib": True, "complevel": 4,
-        }  # fmt: skip
+        packed = {"dtype": "uint16", "scale_factor": 0.01, "_FillValue": 65535}
+        dataset["rate"].encoding = packed | {"zlib": True, "complevel": 4}
     return dataset
 
 

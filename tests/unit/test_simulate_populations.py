@@ -100,6 +100,10 @@ def test_film_drive_is_linear_in_the_past_frames():
     steps = np.diff(drive[:40], axis=0) / np.diff(ratio[:40], axis=0)
     np.testing.assert_allclose(steps, np.broadcast_to(steps[0], steps.shape), rtol=1e-6)
     assert not np.allclose(drive[42] - drive[30], (ratio[42] - ratio[30]) * steps[0])
+    both = visual_drive(np.stack([frames, changed]), filters)
+    # Each film starts on grey: its first frames know nothing of the film before it.
+    shape = (both[0] - both[0].mean(axis=0)) / both[0].std(axis=0)
+    np.testing.assert_allclose(shape, drive / drive.std(axis=0), atol=1e-9)
     with pytest.raises(SettingsError, match="pixels"):
         visual_drive(film(5, 8, 8, rng), filters)
 
