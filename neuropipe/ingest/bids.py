@@ -108,6 +108,13 @@ def _chosen(tree: BidsTree, settings: FmriReadSettings) -> list[BidsName]:
         raw = [n for n in found if "desc" not in n.entities and "space" not in n.entities]
         plain = [n for n in raw if not n.root.startswith(("derivatives/", "sourcedata/"))]
         derived = plain or raw
+    if found and not derived:
+        known = sorted({n.entities.get("desc", "none") for n in found})
+        raise InputError(
+            f"{len(found)} images, none raw or desc-preproc (desc: {', '.join(known)})",
+            "one of these",
+            "choose it with read.desc",
+        )
     spaced = [name for name in derived if "space" in name.entities]
     if settings.space is not None and spaced:
         derived = [n for n in spaced if n.entities["space"] == settings.space]
@@ -127,7 +134,8 @@ def _files(tree: BidsTree, data: BidsName, settings: FmriReadSettings) -> list[L
     mask = _asked(tree, data, settings.mask, "mask")
     if mask is None:
         beside = (tree.beside(data, "mask", end, desc="brain") for end in _NIFTI)
-        mask = next((path for path in beside if path is not None), None)
+        space = data.entities.get("space")  # a mask in native space fits no image in MNI space
+        mask = next((p for p in beside if p and parse_name(p).entities.get("space") == space), None)
     roles.append(("mask", mask))
     parcellation = _asked(tree, data, settings.parcellation, "parcellation")
     if parcellation is not None:
@@ -210,6 +218,9 @@ def read(files: SourceFiles, settings: FmriReadSettings) -> Recording:
         )
     found = extract(image, path, units, grid, skip=skip, fwhm=settings.smoothing_fwhm)
     history = [f"read {n_volumes} volumes of {grid.shape} voxels", *chosen.history, *units.history]
+    how = "mean over voxels with signal" if units.weights is None else "least-squares weights"
+    of = {"parcellation": f"regions of {chosen.name}", "mask": "voxels", "grid": "cubes"}
+    history.append(f"{how}: {len(units.table)} {of[chosen.kind]}")
     if skip:
         history.append(f"{skip} dummy scans left out")
     if settings.smoothing_fwhm:

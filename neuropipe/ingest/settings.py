@@ -45,7 +45,10 @@ class FmriReadSettings(ReadSettings):
         default={}, description="further entities that a file must have: {acq: mb, seg: Schaefer}"
     )
     repetition_time: float | None = Field(
-        default=None, gt=0, le=100, description="s, where neither sidecar nor header says it"
+        default=None,
+        gt=0,
+        le=100,
+        description="s, where no sidecar says it; overrules an image header",
     )
     dummy_scans: int = Field(
         default=0, ge=0, le=100, description="volumes left out at the start (steady state)"

@@ -31,7 +31,8 @@ def repetition_time(
     header : float, optional
         What the image header says, in s; see `header_repetition_time`.
     setting : float, optional
-        The reading option, in s.
+        The reading option, in s. It overrules the header, which resampling tools often leave at a
+        default, but not a sidecar.
 
     Returns
     -------
@@ -45,7 +46,7 @@ def repetition_time(
     """
     said = {
         "sidecar": _sidecar_time(where, sidecar),
-        "header": header,
+        "header": header if setting is None else None,
         "read.repetition_time": setting,
     }
     known = {source: value for source, value in said.items() if value is not None}
@@ -61,7 +62,7 @@ def repetition_time(
             raise InputError(
                 f"{where}: repetition time is {value:g} s in its {source}, {second:g} s in {other}",
                 "one repetition time",
-                "correct the wrong one",
+                "correct the wrong one; read.repetition_time overrules a header",
             )
     return value
 

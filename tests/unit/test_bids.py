@@ -79,6 +79,10 @@ def test_raw_run_becomes_a_recording(tree, tmp_path):
     np.testing.assert_allclose(recording.attrs["voxel_size"], [0.003, 0.003, 0.004])
     assert recording.attrs["cleaning"] == "none"
     assert recording.species == "Homo sapiens"
+    assert recording.history == [
+        "read 40 volumes of (8, 9, 6) voxels",
+        "mean over voxels with signal: 4 regions of atlas-X_dseg.nii.gz",
+    ]
     recording.write(tmp_path / "r.nc")
     again = Recording.read(tmp_path / "r.nc")
     np.testing.assert_array_equal(again.signals.values, recording.signals.values)

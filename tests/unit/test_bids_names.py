@@ -103,6 +103,9 @@ def test_derivative_is_preferred_and_finds_the_raw_events():
         ("mask", base + "space-MNI152_desc-brain_mask.nii.gz"),
         ("participants", "participants.tsv"),
     ]
+    native_only = [path for path in paths if "MNI152_desc-brain" not in path]
+    (without,) = discover(native_only, FmriReadSettings())
+    assert without.paths("mask") == []  # the other mask is in another space
     (raw,) = discover(paths, FmriReadSettings(desc=None))
     assert raw.paths("data") == ["sub-01/func/sub-01_task-rest_bold.nii.gz"]
 
@@ -119,6 +122,10 @@ def test_a_choice_left_open_is_refused_with_its_remedy():
     assert discover(echoes, FmriReadSettings(select={"echo": "2"}))[0].paths("data") == echoes[1:]
     with pytest.raises(InputError, match=r"read\.desc"):
         discover([PREP], FmriReadSettings(desc="smooth"))
+    denoised = PREP.replace("preproc", "denoised")
+    with pytest.raises(InputError, match=r"desc: denoised.*read\.desc"):
+        discover([denoised], FmriReadSettings())
+    assert discover([denoised], FmriReadSettings(desc="denoised"))[0].paths("data") == [denoised]
 
 
 def test_acquisitions_join_the_name_only_where_they_must():

@@ -44,6 +44,13 @@ def test_header_units(zoom, unit, seconds):
     assert found == seconds if seconds is None else found == pytest.approx(seconds)
 
 
+def test_the_setting_overrules_a_header_but_no_sidecar():
+    assert repetition_time("x", {}, 1.0, 2.0) == 2.0
+    assert repetition_time("x", {"RepetitionTime": 2.0}, 1.0, 2.0) == 2.0
+    with pytest.raises(InputError, match=r"3 s in its sidecar, 2 s in read\.repetition_time"):
+        repetition_time("x", {"RepetitionTime": 3.0}, 3.0, 2.0)
+
+
 def test_every_source_is_enough_alone():
     assert repetition_time("x", {"RepetitionTime": 0.72}) == 0.72
     assert repetition_time("x", {"SamplingFrequency": 4}) == 0.25
