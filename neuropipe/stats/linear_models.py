@@ -18,6 +18,7 @@ chosen anew for every fold and every permutation.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,7 @@ __all__ = [
 
 #: Penalties in units of the mean squared length of a centred training sample.
 PENALTIES = np.logspace(-4, 4, 17)
+_STRENGTHS = np.logspace(-3, 3, 7)  # inverse penalties of logistic regression, in the same unit
 
 
 def gram_matrix(features: np.ndarray) -> np.ndarray:
@@ -252,8 +254,8 @@ def kernel_logistic(
     sklearn's `LogisticRegression` on the coordinates ``U sqrt(s)`` of the samples, which have the
     same inner products as the features and hence the same solution.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+    import sklearn
+    from sklearn.model_selection import StratifiedKFold
 
     smallest = int(min(positive.sum(), (~positive).sum()))
     if smallest < 2:
@@ -262,12 +264,34 @@ def kernel_logistic(
     kept = values > values[-1] * 1e-10
     root = np.sqrt(values[kept])
     scale = np.sqrt(max(float(np.trace(train)) / len(train), np.finfo(float).tiny))
-    model = GridSearchCV(
-        LogisticRegression(class_weight="balanced", max_iter=1000),
-        {"C": np.logspace(-3, 3, 7)},
-        cv=StratifiedKFold(min(n_inner, smallest), shuffle=True, random_state=seed),
-        scoring="neg_log_loss",
-    )
-    model.fit(vectors[:, kept] * root / scale, positive)
-    decision: np.ndarray = model.decision_function(test @ vectors[:, kept] / root / scale)
+    samples = vectors[:, kept] * root / scale
+    splitter = StratifiedKFold(min(n_inner, smallest), shuffle=True, random_state=seed)
+    inner = list(splitter.split(samples, positive))
+    # Thousands of small fits: the checks of each would cost more than the fit.
+    with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
+        losses = [_log_loss(samples, positive, inner, strength) for strength in _STRENGTHS]
+        model = _logistic(_STRENGTHS[int(np.argmin(losses))]).fit(samples, positive)
+        decision: np.ndarray = model.decision_function(test @ vectors[:, kept] / root / scale)
     return decision
+
+
+def _logistic(strength: float) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(
+        C=strength, class_weight="balanced", solver="newton-cholesky", max_iter=100
+    )
+
+
+def _log_loss(
+    samples: np.ndarray,
+    positive: np.ndarray,
+    inner: list[tuple[np.ndarray, np.ndarray]],
+    strength: float,
+) -> float:
+    total = 0.0
+    for train, test in inner:
+        odds = _logistic(strength).fit(samples[train], positive[train])
+        decision = odds.decision_function(samples[test])
+        total += float(np.logaddexp(0.0, np.where(positive[test], -decision, decision)).sum())
+    return total / len(positive)
