@@ -1,7 +1,7 @@
 """Connectivity matrices: correlation, partial correlation and their tangent space.
 
-The same numbers as nilearn's `ConnectivityMeasure` (tested to 1e-6), without the half second of CPU
-time that importing nilearn costs each recording.
+The same numbers as nilearn's `ConnectivityMeasure` on standardised series (tested to 1e-6), without
+the second of CPU time that importing nilearn costs each recording.
 
 Axis legend: t frames, n units, s subjects, e edges (the upper triangle, row by row).
 """

@@ -1,0 +1,116 @@
+"""Units and frames that cannot be used are left out and named; nothing is filled in."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from neuropipe.connectivity.data import (
+    are_anonymous,
+    column,
+    homologous_pairs,
+    mean_displacement,
+    usable_series,
+)
+from neuropipe.connectivity.settings import ConnectivitySettings
+from neuropipe.errors import UnfitRecordingError
+from neuropipe.recording import Recording
+from tests.unit.connectivity.builders import recording, series, unit_table
+
+SETTINGS = ConnectivitySettings()
+
+
+def test_complete_recordings_pass_whole():
+    found = recording()
+    used = usable_series(found, SETTINGS)
+    assert used.values == pytest.approx(found.signals.values)
+    assert used.names == list(found.units.index)
+    assert used.warnings() == []
+    assert used.duration == 150.0
+
+
+def test_gappy_units_go_and_incomplete_frames_go():
+    x = series(150, 6, np.random.default_rng(0))
+    x[:60, 3] = np.nan  # 40 % missing: the unit goes
+    x[10:14, 5] = np.nan  # few: these frames go
+    x[:, 7] = 2.0  # constant
+    used = usable_series(recording(values=x), SETTINGS)
+    assert used.values.shape == (146, 10)
+    assert np.isfinite(used.values).all()
+    assert used.names == [n for i, n in enumerate(unit_table(6).index) if i not in (3, 7)]
+    assert used.dropped["constant"] == ["R3"]
+    said = " ".join(used.warnings())
+    assert "R1" in said
+    assert "R3" in said
+    assert "4 of 150 frames" in said
+    expected = np.delete(x, [3, 7], axis=1)[~np.isnan(x[:, 5])]
+    assert used.values == pytest.approx(expected, rel=1e-5)
+
+
+def test_huge_recordings_are_thinned_alike_for_every_run():
+    wide = ConnectivitySettings(max_units=5)
+    first, second = (usable_series(recording(seed=k), wide) for k in (0, 1))
+    assert first.names == second.names
+    assert len(first.names) == 5
+    assert "max_units" in first.warnings()[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"n_times": 40}, "40 complete frames"),
+        ({"values": np.ones((150, 12))}, "0 usable units"),
+    ],
+)
+def test_unfit_recordings_are_refused_in_one_line(change, word):
+    with pytest.raises(UnfitRecordingError, match=word) as caught:
+        usable_series(recording(**change), SETTINGS)
+    assert "\n" not in str(caught.value)
+
+
+def test_recordings_without_signals_are_refused():
+    spikes = xr.Dataset(
+        {"spike_times": ("spike", np.zeros(1)), "unit_index": ("spike", np.zeros(1, np.int32))}
+    )
+    units = pd.DataFrame(index=pd.Index(["a"], dtype=object, name="unit"))
+    silent = Recording(
+        dataset="d", recording="r", subject="s", modality="spikes", units=units, spikes=spikes
+    )
+    with pytest.raises(UnfitRecordingError, match="no signals"):
+        usable_series(silent, SETTINGS)
+
+
+def test_pairs_are_mutual_and_left_first():
+    units = unit_table(3)
+    units.loc["L2", "homologue"] = "n/a"  # R2 still names it: no pair
+    units = units.iloc[[1, 0, 2, 3, 4, 5]]  # R0 stands before L0
+    pairs = homologous_pairs(units)
+    named = [(units.index[i], units.index[j]) for i, j in pairs]
+    assert named == [("L0", "R0"), ("L1", "R1")]
+    assert homologous_pairs(units[["network"]]).shape == (0, 2)
+
+
+def test_column_tells_units_apart_or_is_none():
+    units = unit_table(3)
+    assert list(column(units, "hemisphere")[:2]) == ["L", "R"]
+    assert column(units, "region") is None
+    units["network"] = ["a", "a", "n/a", "n/a", "a", "a"]
+    assert column(units, "network") is None
+
+
+def test_numbered_neurons_are_anonymous_parcels_are_not():
+    assert are_anonymous("calcium", ["1", "2"])
+    assert are_anonymous("calcium", ["roi_01", "roi_02"])
+    assert not are_anonymous("calcium", ["AVAL", "AVAR", "VB11"])
+    assert not are_anonymous("fmri", ["ROI001", "ROI002"])
+
+
+def test_mean_displacement():
+    found = recording()
+    assert np.isnan(mean_displacement(found))
+    trace = np.full(150, 0.2)
+    trace[0] = np.nan
+    found.confounds = xr.Dataset({"framewise_displacement": ("time", trace)})
+    assert mean_displacement(found) == pytest.approx(0.2)

@@ -1,0 +1,111 @@
+"""Columns become classes or numbers as a user would expect, or are refused in one line."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from neuropipe.connectivity.settings import ConnectivitySettings
+from neuropipe.connectivity.targets import confound_matrix, read_target, split_groups
+from neuropipe.errors import UnfitRecordingError
+
+
+def _table(**columns):
+    n = len(next(iter(columns.values())))
+    return pd.DataFrame(columns, index=[f"{k:02d}" for k in range(n)], dtype=object)
+
+
+def _settings(name, **more):
+    return ConnectivitySettings(targets=(name,), **more)
+
+
+def test_text_is_classes_with_the_rarer_positive():
+    table = _table(diagnosis=["ASD"] * 8 + ["TC"] * 12 + ["n/a", None])
+    target = read_target("diagnosis", table, _settings("diagnosis"))
+    assert target.classes == ("TC", "ASD")
+    assert list(target.values) == [1] * 8 + [0] * 12 + [-1, -1]
+    assert target.known.sum() == 20
+    other = read_target("diagnosis", table, _settings("diagnosis", positive={"diagnosis": "TC"}))
+    assert other.classes == ("ASD", "TC")
+
+
+def test_many_numbers_are_a_quantity_few_are_classes():
+    age = read_target("age", _table(age=[*np.arange(11.0), "n/a"]), _settings("age"))
+    assert not age.is_classification
+    assert np.isnan(age.values[-1])
+    label = _table(y=[0, 1] * 10)
+    assert read_target("y", label, _settings("y")).classes == ("0", "1")
+    score = read_target("y", label, _settings("y", target_types={"y": "regression"}))
+    assert list(score.values[:2]) == [0.0, 1.0]
+
+
+def test_numbers_with_gaps_are_the_same_classes():
+    table = _table(y=[1.0, 0, "1", 0.0] * 5 + [float("nan")])
+    target = read_target("y", table, _settings("y"))
+    assert sorted(target.classes) == ["0", "1"]
+    assert target.known.sum() == 20
+
+
+@pytest.mark.parametrize(
+    ("values", "more", "word"),
+    [
+        (["a"] * 20, {}, "only the class 'a'"),
+        (["n/a"] * 20, {}, "no value"),
+        (["a"] * 17 + ["b"] * 3, {}, "'b' of target 'y' has 3"),
+        (["a", "b"] * 10, {"target_types": {"y": "regression"}}, "'y' holds 'a'"),
+        ([3.0] * 20, {"target_types": {"y": "regression"}}, "does not vary"),
+        (["a", "b"] * 10, {"positive": {"y": "c"}}, "'c'"),
+    ],
+)
+def test_unfit_targets_are_refused_in_one_line(values, more, word):
+    with pytest.raises(UnfitRecordingError, match=word) as caught:
+        read_target("y", _table(y=values), _settings("y", **more))
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_column_names_those_that_exist():
+    with pytest.raises(UnfitRecordingError, match="one of: sex, age"):
+        read_target("iq", _table(sex=["F"] * 3, age=[1] * 3), _settings("iq"))
+
+
+def test_families_count_once():
+    table = _table(y=["a"] * 10 + ["b"] * 10, family=["f1"] * 10 + [f"g{k}" for k in range(10)])
+    settings = _settings("y", group_column="family")
+    with pytest.raises(UnfitRecordingError, match="'a' of target 'y' has 1 independent"):
+        read_target("y", table, settings)
+    groups = split_groups(_table(family=["x", None, "x", "n/a"]), settings)
+    assert groups[0] == groups[2]
+    assert len(set(groups)) == 3
+
+
+def test_confounds_become_numbers():
+    table = _table(age=[10, 20.5, "n/a"], sex=["M", "F", "F"], site=["a", "b", "c"])
+    values, known = confound_matrix(["age", "sex", "site"], table)
+    assert list(known) == [True, True, False]
+    assert values.shape == (3, 4)
+    assert list(values[:, 0]) == [10, 20.5, 0]
+    assert list(values[:, 1]) == [1, 0, 0]
+    assert list(values[:, 3]) == [0, 0, 1]
+    with pytest.raises(UnfitRecordingError, match="'iq'"):
+        confound_matrix(["iq"], table)
+    with pytest.raises(UnfitRecordingError, match="no value"):
+        confound_matrix(["age"], _table(age=["n/a", None]))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"seeds": ()},
+        {"seeds": (1, 1)},
+        {"kinds": ("covariance",)},
+        {"min_units": 50, "max_units": 10},
+        {"positive": {"sex": "F"}},
+        {"max_missing": 1.0},
+        {"colour": "red"},
+    ],
+)
+def test_settings_refuse_nonsense(wrong):
+    with pytest.raises(ValidationError):
+        ConnectivitySettings(**wrong)
