@@ -116,7 +116,7 @@ def visual_drive(films: NDArray[np.uint8], filters: VisualFilters) -> Array:
         )
     n_pixels = films.shape[-2] * films.shape[-1]
     contrast = (films.reshape(*films.shape[:-2], n_pixels).astype(np.float64) - 128) / 128
-    projected = contrast @ filters.spatial.reshape(-1, n_pixels).T  # (..., t, n)
+    projected = contrast @ filters.spatial.reshape(len(filters.gain), n_pixels).T  # (..., t, n)
     drive = np.zeros_like(projected)
     n_frames = films.shape[-3]
     for lag in range(min(filters.temporal.shape[1], n_frames)):

@@ -130,7 +130,7 @@ def simulate_session(settings: SpikesSimulation, rng: np.random.Generator) -> Sp
     films, trials, shown, frame = _presentations(settings, n_samples, rng)
     visual = np.flatnonzero(drive_of == "visual")
     filters = visual_filters(len(visual), settings.frame_height, settings.frame_width, rng)
-    seen = visual_drive(films, filters).reshape(-1, len(visual))
+    seen = visual_drive(films, filters).reshape(films.shape[0] * films.shape[1], len(visual))
 
     common = settings.common_input * rng.uniform(0.6, 1.4, n)
     drive = cosine_drive(settings.duration, common, step=_STEP)
