@@ -30,7 +30,7 @@ _TAXA = {
 }  # fmt: skip
 _AGE = re.compile(r"P(?:(\d+\.?\d*)Y)?(?:(\d+\.?\d*)M)?(?:(\d+\.?\d*)W)?(?:(\d+\.?\d*)D)?")
 _UNKNOWN = {"", "nan", "none", "n/a", "na", "null", "unknown", "?"}
-_MAX_NOTES = 3
+_DAMAGE = (OSError, RuntimeError, KeyError, UnicodeError, MemoryError)
 
 
 def matches(paths: Sequence[str]) -> bool:
@@ -83,27 +83,29 @@ def open_nwb(path: Path) -> Iterator[Any]:
         file = h5py.File(path, "r")
     except OSError as error:
         raise InputError(f"{path}: {error}", "a whole HDF5 file (NWB 2)", remedy) from error
-    with file:
-        _check_version(file, path)
-        check_links(file, str(path))
-        # Not at the top: the readers are imported to look at names, when pynwb is not needed.
-        from pynwb import NWBHDF5IO
+    with file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the validator; what matters is checked here
+        try:
+            nwb = _parsed(file, path)
+        except NeuropipeError:
+            raise
+        except Exception as error:  # h5py and pynwb raise what their parts raise, of any type
+            raise InputError(
+                f"{path}: {type(error).__name__}: {error}", "a readable NWB 2 file", remedy
+            ) from error
+        try:
+            yield nwb
+        except _DAMAGE as error:  # a damaged chunk shows when it is read
+            raise InputError(f"{path}: {error}", "a readable NWB 2 file", remedy) from error
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the validator; what matters is checked here
-            try:
-                with_io = NWBHDF5IO(file=file, mode="r", load_namespaces=True)
-                nwb = with_io.read()
-            except Exception as error:  # pynwb raises what its parts raise, of any type
-                raise InputError(
-                    f"{path}: {type(error).__name__}: {error}", "a readable NWB 2 file", remedy
-                ) from error
-            try:
-                yield nwb
-            except NeuropipeError:
-                raise
-            except (OSError, RuntimeError) as error:  # a damaged chunk shows when it is read
-                raise InputError(f"{path}: {error}", "a readable NWB 2 file", remedy) from error
+
+def _parsed(file: h5py.File, path: Path) -> Any:
+    _check_version(file, path)
+    check_links(file, str(path))
+    # Not at the top: the readers are imported to look at names, when pynwb is not needed.
+    from pynwb import NWBHDF5IO
+
+    return NWBHDF5IO(file=file, mode="r", load_namespaces=True).read()
 
 
 def _check_version(file: h5py.File, path: Path) -> None:
@@ -115,7 +117,7 @@ def _check_version(file: h5py.File, path: Path) -> None:
             f"{path} is HDF5 without the attribute nwb_version", "an NWB 2 file", "convert it"
         )
     text = version.decode("utf-8", "replace") if isinstance(version, bytes) else str(version)
-    if not re.fullmatch(r"2\.\d+(\.\d+)?(-.+)?", text):
+    if not isinstance(version, bytes | str) or not re.fullmatch(r"2\.\d+(\.\d+)?(-.+)?", text):
         raise InputError(
             f"{path} has nwb_version {text!r}", "2.0.0 or later", "convert it to NWB 2 with pynwb"
         )
@@ -356,13 +358,6 @@ def filter_units(
             values <= (np.inf if high is None else high)
         )
     return keep
-
-
-def brief(notes: Sequence[str]) -> list[str]:
-    """Keep the first few notes and count the rest, so that a history stays readable."""
-    if len(notes) <= _MAX_NOTES:
-        return list(notes)
-    return [*notes[:_MAX_NOTES], f"... and {len(notes) - _MAX_NOTES} more of that kind"]
 
 
 def text_or_missing(value: object) -> str:

@@ -94,6 +94,22 @@ def test_a_damaged_chunk_is_named_when_it_is_read(tmp_path):
         read_nwb(path, "spikes")
 
 
+def test_random_damage_is_refused_or_harmless(tmp_path, units_file):
+    rng = np.random.default_rng(0)
+    raw, refusals = units_file.read_bytes(), []
+    for _ in range(12):
+        damaged = bytearray(raw)
+        for place in rng.integers(0, len(raw), 60):
+            damaged[place] = rng.integers(0, 256)
+        (tmp_path / "a.nwb").write_bytes(damaged)
+        try:
+            read_nwb(tmp_path / "a.nwb", "spikes")
+        except InputError as error:
+            refusals.append(str(error))
+    assert len(refusals) > 2
+    assert not any("\n" in line for line in refusals)
+
+
 def test_identity_comes_from_path_and_file(tmp_path):
     path = save(add_units(new_nwb("other", sex="F", strain="B6"), [np.ones(1)]), tmp_path / "a.nwb")
     (tmp_path / "participants.tsv").write_text("participant_id\tage\tgroup\nsub-m1\t2\tA\n")
