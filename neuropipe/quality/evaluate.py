@@ -114,7 +114,8 @@ def facts(recording: Recording) -> dict[str, str]:
     for name in ("session", "task", "run"):
         found[name.capitalize()] = getattr(recording, name)
     for name, value in recording.participant.items():
-        found.setdefault(name.replace("_", " ").capitalize(), _label(value))
+        label = _age(value) if name.lower() == "age" else _label(value)
+        found.setdefault(name.replace("_", " ").capitalize(), label)
     return {name: str(value) for name, value in found.items() if value not in ("", None, MISSING)}
 
 
@@ -122,6 +123,16 @@ def _label(value: Any) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _age(value: Any) -> str:
+    """Age in years (BIDS), in months or days where it is a small number of years."""
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return _label(value)
+    for share, noun in ((1.0, "years"), (1 / 12, "months"), (1 / 365.25, "days")):
+        if value >= 2 * share:
+            break
+    return f"{value / share:.3g} {noun}"
 
 
 def _duration(seconds: float) -> str:

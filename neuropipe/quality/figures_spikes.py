@@ -94,6 +94,8 @@ def units_figure(numbers: SpikeNumbers, settings: SpikesQualitySettings) -> Resu
         percent = 100 * numbers.violation_share[known]
         contaminated = percent > 100 * settings.violating_share
         for chosen, color in ((~contaminated, ACCENT), (contaminated, VERDICT_COLORS["bad"])):
+            if not chosen.any():
+                continue  # an empty unclipped line lies at the figure's corner for the layout
             isi.plot(
                 numbers.rate[known][chosen], percent[chosen], "o", color=color, ms=3.5, alpha=0.7,
                 mew=0, clip_on=False,

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuropipe.plotting import new_figure
+from neuropipe.quality.commands import assess
 from neuropipe.quality.figures import (
     distribution,
     envelope,
@@ -18,7 +19,9 @@ from neuropipe.quality.figures import (
 from neuropipe.quality.figures_fmri import carpet_order, unit_groups
 from neuropipe.quality.figures_spikes import raster_window
 from neuropipe.quality.fmri import zscored
+from neuropipe.quality.settings import QualitySettings
 from neuropipe.quality.verdicts import Bounds
+from tests.unit.quality import builders
 from tests.unit.quality.builders import fmri_recording
 
 
@@ -138,3 +141,14 @@ def test_ticks_are_one_line():
     ticks(ax, np.array([1.0, 2.0, 3.0]), 0.0, 0.5)
     assert len(ax.lines) == 1
     assert np.isnan(ax.lines[0].get_ydata()).sum() == 3
+
+
+def test_axes_share_the_width_of_their_figure():
+    """No artist at the figure's edge makes the layout shrink the axes."""
+    assessment = assess(builders.spikes_recording(), QualitySettings())
+    for found in assessment.figures:
+        found.figure.draw_without_rendering()
+        if found.name == "units":
+            assert min(ax.get_position().width for ax in found.figure.axes) > 0.2
+            return
+    pytest.fail("no figure of units")
