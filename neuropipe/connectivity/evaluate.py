@@ -53,6 +53,7 @@ def recording_metrics(
             value=float(np.median(edges(fit.samples))),
             description=f"Median over pairs of the independent frames that {len(series.values)} "
             "autocorrelated ones are worth; more is better.",
+            better="higher",
             baseline=float(len(series.values)),
             baseline_name="all frames",
             n=n_units * (n_units - 1) // 2,
@@ -99,6 +100,7 @@ def _homologous(fit: RecordingFit, settings: ConnectivitySettings, seed: int) ->
         description=f"Mean correlation of {len(fit.pairs)} left/right homologous pairs; healthy "
         f"recordings lie well above all pairs. {in_words(value, null)} against partners dealt out "
         "at random.",
+        better="higher",
         baseline=fit.summary["mean"],
         baseline_name="all pairs",
         chance=float(null.mean()),
@@ -119,6 +121,7 @@ def _contrast(fit: RecordingFit, settings: ConnectivitySettings, seed: int) -> M
         description=f"Mean correlation within networks ({fit.summary['within']:.3f}) minus between "
         f"them ({fit.summary['between']:.3f}); higher is clearer. {in_words(value, null)} against "
         "networks dealt out at random.",
+        better="higher",
         baseline=0.0,
         baseline_name="no networks",
         chance=float(null.mean()),
@@ -147,6 +150,7 @@ def _split_half(series: Series, fit: RecordingFit, seed: int) -> Metric:
         value=value,
         description="Correlation between the edges of the run's two halves; higher is better and "
         f"longer runs reach more. {in_words(value, null)} against shuffled units.",
+        better="higher",
         chance=float(null.mean()),
         interval=(max(low, -1.0), min(high, 1.0)),
         n=len(fit.correlation),

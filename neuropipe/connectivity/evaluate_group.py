@@ -59,6 +59,7 @@ def group_metrics(cohort: Cohort, fit: GroupFit, settings: ConnectivitySettings)
                 value=finite(np.nanmean(found)),
                 description=f"Mean over subjects of the mean correlation of {what}."
                 + ("" if null is None else f" {_of_mean(key, fit, null)}"),
+                better="higher",
                 baseline=float(values["mean"].mean()) if key == "homologous" else 0.0,
                 baseline_name=baseline,
                 chance=None if null is None else float(null.mean()),
@@ -108,6 +109,7 @@ def _similarity(fit: GroupFit, seed: int) -> Metric:
         value=value,
         description="Mean over pairs of subjects of the correlation between their edges; higher "
         f"means more in common. {in_words(value, fit.similarity_null)} against shuffled units.",
+        better="higher",
         chance=float(fit.similarity_null.mean()),
         interval=interval,
         n=n,
@@ -125,6 +127,7 @@ def _within(fit: GroupFit, settings: ConnectivitySettings, seed: int) -> Metric:
         value=float(fit.within.mean()),
         description="Mean correlation between the edges of two runs of one subject; above the "
         "similarity between subjects where matrices are individual.",
+        better="higher",
         baseline=between,
         baseline_name="between subjects" if between is not None else "",
         interval=_over_subjects(fit.within, settings),
@@ -189,6 +192,7 @@ def _row_metrics(
             value=finite(score.value),
             unit=unit,
             description=f"{what} p = {score.p_value:.2g} ({len(score.null)} label permutations).",
+            better="lower" if "error" in name else "higher",
             baseline=baseline,
             baseline_name=baseline_name if baseline is not None else "",
             chance=finite(score.chance),
