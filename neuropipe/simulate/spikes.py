@@ -195,11 +195,12 @@ def _presentations(
     order = [rng.permutation(settings.n_films) for _ in range(blocks)]
     shown = np.concatenate(order)[:n_trials].astype(np.int64)
     frame = np.full(n_samples, -1)
-    time = np.arange(n_samples) * _STEP
     for onset, index in zip(start, shown, strict=True):
-        inside = (time >= onset - 1e-9) & (time < onset + shown_for - 1e-9)
-        within = ((time[inside] - onset) * settings.frame_rate + 1e-6).astype(np.int64)
-        frame[inside] = index * n_frames + within
+        first, last = (int(np.ceil(t / _STEP - 1e-6)) for t in (onset, onset + shown_for))
+        passed = np.arange(first, min(last, n_samples)) * _STEP - onset
+        within = (passed * settings.frame_rate + 1e-6).astype(np.int64)
+        # A film that starts between two samples may seem a rounding error too long.
+        frame[first:last] = index * n_frames + np.clip(within, 0, n_frames - 1)
     return films, np.stack([start, start + shown_for], axis=1), shown, frame
 
 
