@@ -25,7 +25,7 @@ datasets:
   # my-fmri:
   #   title: What it is, in one line
   #   modality: fmri
-  #   source: {{path: ../data/my-bids-tree}}       # relative to this file; or url:, openneuro:, dandi:
+  #   source: {{path: ../data/my-bids-tree}}       # or url:, openneuro:, dandi:, nilearn:
   #   license: CC0-1.0
   #   citation: 10.1000/my.doi
   #   read: {{parcellation: atlas/labels.nii.gz}}  # reading options of the modality

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib as mpl
+from cycler import cycler
 from matplotlib.figure import Figure
 
 WIDTH = 7.2  # inches: the width of a report's column
@@ -21,7 +23,7 @@ VERDICT_COLORS = {"good": "#1b8a6b", "doubtful": "#e0a014", "bad": "#c2372e"}
 DIVERGING = "RdBu_r"
 SEQUENTIAL = "viridis"
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
     "figure.constrained_layout.use": True,
     "font.family": "sans-serif",
@@ -35,7 +37,7 @@ _STYLE = {
     "axes.linewidth": 0.7,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.prop_cycle": mpl.cycler(color=CYCLE),
+    "axes.prop_cycle": cycler(color=CYCLE),
     "text.color": INK,
     "xtick.color": MUTED,
     "ytick.color": MUTED,

@@ -216,20 +216,24 @@ class Recording:
         values |= {name: json.loads(tree.attrs[name]) for name in _JSON}
         for name, index in _TABLES.items():
             if name in tree.children:
-                values[name] = _dataset_to_table(tree[name].to_dataset(), index)
+                values[name] = _dataset_to_table(_group(tree, name), index)
         for name in ("signals", "responses"):
             if name in tree.children:
-                data = tree[name].to_dataset()
+                data = _group(tree, name)
                 array = data[name].assign_coords(unit=values["units"].index.to_numpy(object))
                 values[name] = array.assign_attrs(data.attrs)
         for name in ("spikes", "confounds"):
             if name in tree.children:
-                values[name] = tree[name].to_dataset(inherit=False)
+                values[name] = _group(tree, name)
         if "behavior" in tree.children:
-            children = tree["behavior"].children.items()
-            values["behavior"] = {k: v.to_dataset(inherit=False) for k, v in children}
+            behavior = tree.children["behavior"]
+            values["behavior"] = {name: _group(behavior, name) for name in behavior.children}
         known = {f.name for f in fields(cls)}
         return cls(**{k: v for k, v in values.items() if k in known})
+
+
+def _group(tree: xr.DataTree, name: str) -> xr.Dataset:
+    return tree.children[name].to_dataset(inherit=False)
 
 
 def signals_array(

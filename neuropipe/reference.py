@@ -160,7 +160,7 @@ def _config_readme() -> str:
             "`config.yaml` holds the defaults of every part, `recordings/*.tsv` the locked file",
             "tables, and `data_manifest.yaml` in the study's folder the datasets. A dataset's",
             "`analyses:` in the manifest overrides what stands here for that dataset alone. This",
-            "page and `config.yaml` are generated from the settings models (`neuropipe reference`);",
+            "page and `config.yaml` are generated from the settings models by `make docs`;",
             "`schema.json` lets an editor complete and check keys.",
             "",
             *_table(Config),

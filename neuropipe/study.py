@@ -149,6 +149,15 @@ class Study:
             return "local"
         return "simulated" if isinstance(source, SimulateSource) else "remote"
 
+    def sources(self, name: str, recording: str) -> list[str]:
+        """Files that must lie ready before a recording can be read; none for a local dataset."""
+        ready = {
+            "local": [],
+            "simulated": [f"{RESOURCES}/{name}"],
+            "remote": [f"{RESOURCES}/{name}/.fetched/{recording}"],
+        }
+        return ready[self.kind(name)] + self.atlases(name)
+
     def datasets_of(self, kind: str) -> list[str]:
         """Names of the enabled datasets of a kind."""
         return [name for name in self.datasets if self.kind(name) == kind]

@@ -129,10 +129,9 @@ def _age(value: Any) -> str:
     """Age in years (BIDS), in months or days where it is a small number of years."""
     if not isinstance(value, int | float) or not math.isfinite(value):
         return _label(value)
-    for share, noun in ((1.0, "years"), (1 / 12, "months"), (1 / 365.25, "days")):
-        if value >= 2 * share:
-            break
-    return f"{value / share:.3g} {noun}"
+    if value >= 2:
+        return f"{value:g} years"
+    return f"{12 * value:.3g} months" if value >= 1 / 6 else f"{365.25 * value:.3g} days"
 
 
 def _duration(seconds: float) -> str:

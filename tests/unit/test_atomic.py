@@ -19,16 +19,26 @@ def test_file_appears_on_success(tmp_path: Path) -> None:
 
 def test_a_failure_leaves_the_older_file(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("old")
-    with pytest.raises(RuntimeError), atomic_file(tmp_path / "a.txt") as path:
-        path.write_text("half")
-        raise RuntimeError
+
+    def fail() -> None:
+        with atomic_file(tmp_path / "a.txt") as path:
+            path.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert [p.read_text() for p in tmp_path.iterdir()] == ["old"]
 
 
 def test_a_failure_leaves_the_older_folder(tmp_path: Path) -> None:
     with atomic_folder(tmp_path / "out") as path:
         (path / "a").write_text("old")
-    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "out") as path:
-        (path / "b").write_text("half")
-        raise RuntimeError
+
+    def fail() -> None:
+        with atomic_folder(tmp_path / "out") as path:
+            (path / "b").write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert [p.name for p in tmp_path.rglob("*")] == ["out", "a"]

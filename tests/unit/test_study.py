@@ -56,6 +56,8 @@ def test_datasets_and_kinds(folder: Path) -> None:
     assert study.datasets_of("remote") == ["cells"]
     assert study.root("rest") == folder / "data"
     assert study.root("cells") == Path("resources/cells")
+    assert study.sources("rest", "a-1") == []
+    assert study.sources("cells", "c") == ["resources/cells/.fetched/c"]
     assert study.subjects("rest") == ["a", "b"]
     assert study.recordings("rest", "a") == ["a-1", "a-2"]
 

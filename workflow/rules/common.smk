@@ -1,4 +1,4 @@
-# What every rule shares: the study, the names that wildcards may take, and the final targets.
+# The study, the names that wildcards may take, and what several topics use.
 import sys
 from pathlib import Path
 

@@ -9,6 +9,8 @@ rule simulate:
         "logs/{dataset}/simulate.log",
     benchmark:
         "benchmarks/{dataset}/simulate.tsv"
+    wildcard_constraints:
+        dataset=one_of(study.datasets_of("simulated")),
     conda:
         "../../envs/neuropipe.yaml"
     resources:
@@ -18,8 +20,6 @@ rule simulate:
         kind=lambda w: study.dataset(w.dataset).source.simulate,
         settings=lambda w: study.source_settings(w.dataset),
         code=lambda w: study.code("simulate", w.dataset),
-    wildcard_constraints:
-        dataset=one_of(study.datasets_of("simulated")),
     shell:
         "python -m neuropipe simulate {params.kind} --settings {params.settings:q} --output {output} 2> {log}"
 
@@ -31,6 +31,9 @@ rule fetch:
         "logs/{dataset}/fetch/{recording}.log",
     benchmark:
         "benchmarks/{dataset}/fetch/{recording}.tsv"
+    wildcard_constraints:
+        dataset=one_of(study.datasets_of("remote")),
+    retries: 2
     conda:
         "../../envs/neuropipe.yaml"
     resources:
@@ -40,9 +43,6 @@ rule fetch:
         lock=lambda w: study.lock(w.dataset),
         files=lambda w: study.files_digest(w.dataset, w.recording),
         root=lambda w: study.root(w.dataset),
-    wildcard_constraints:
-        dataset=one_of(study.datasets_of("remote")),
-    retries: 2
     shell:
         "python -m neuropipe fetch {wildcards.recording} --dataset {wildcards.dataset}"
         " --lock {params.lock:q} --root {params.root:q} 2> {log}"
@@ -55,32 +55,21 @@ rule atlas:
         "logs/atlases/{atlas}.log",
     benchmark:
         "benchmarks/atlases/{atlas}.tsv"
+    wildcard_constraints:
+        atlas=NAME,
+    retries: 2
     conda:
         "../../envs/neuropipe.yaml"
     resources:
         mem_mb=2000,
         runtime=60,
-    wildcard_constraints:
-        atlas=NAME,
-    retries: 2
     shell:
         "python -m neuropipe atlas {wildcards.atlas} --output {output} 2> {log}"
 
 
-def sources_of(wildcards):
-    """What must lie ready before a recording can be read."""
-    kind = study.kind(wildcards.dataset)
-    ready = []
-    if kind == "simulated":
-        ready.append(f"resources/{wildcards.dataset}")
-    elif kind == "remote":
-        ready.append(f"resources/{wildcards.dataset}/.fetched/{wildcards.recording}")
-    return ready + study.atlases(wildcards.dataset)
-
-
 rule ingest:
     input:
-        sources_of,
+        lambda w: study.sources(w.dataset, w.recording),
     output:
         "results/{dataset}/recordings/{recording}.nc",
     log:

@@ -65,9 +65,9 @@ rule report_home:
         "logs/report.log",
     benchmark:
         "benchmarks/report.tsv"
+    localrule: True
     conda:
         "../../envs/neuropipe.yaml"
-    localrule: True
     resources:
         mem_mb=1000,
         runtime=10,
