@@ -32,7 +32,7 @@ class _Model(BaseModel):
 class PathSource(_Model):
     """A folder or file on this machine; relative paths start at the manifest's folder."""
 
-    path: str = Field(min_length=1)
+    path: str = Field(min_length=1, description="folder or file; relative to the manifest")
     include: list[str] = Field(default=["*"], description="glob patterns of paths to take")
     exclude: list[str] = Field(default=[], description="glob patterns of paths to leave out")
 
@@ -40,14 +40,14 @@ class PathSource(_Model):
 class SimulateSource(_Model):
     """Data with known truth, written when the workflow runs."""
 
-    simulate: Literal["fmri", "calcium", "spikes", "vision"]
+    simulate: Literal["fmri", "calcium", "spikes", "vision"] = Field(description="generator")
     settings: dict[str, Any] = Field(default={}, description="settings of the generator")
 
 
 class UrlFile(_Model):
     """One file behind a URL."""
 
-    url: str = Field(pattern=r"^https?://")
+    url: str = Field(pattern=r"^https?://", description="address of the file")
     path: str = Field(description="where it stands in the dataset, relative")
     sha256: str | None = Field(
         default=None, pattern=r"^[0-9a-f]{64}$", description="checksum; looked up if absent"
@@ -57,13 +57,13 @@ class UrlFile(_Model):
 class UrlSource(_Model):
     """Files behind plain http(s) addresses."""
 
-    url: list[UrlFile] = Field(min_length=1)
+    url: list[UrlFile] = Field(min_length=1, description="the files")
 
 
 class OpenNeuroSource(_Model):
     """A dataset of OpenNeuro, read from its public bucket over https."""
 
-    openneuro: str = Field(pattern=r"^ds\d{6}$")
+    openneuro: str = Field(pattern=r"^ds\d{6}$", description="accession, such as ds000105")
     include: list[str] = Field(default=["*"], description="glob patterns of paths to take")
     exclude: list[str] = Field(default=[], description="glob patterns of paths to leave out")
     endpoint: str = Field(
@@ -76,7 +76,7 @@ class OpenNeuroSource(_Model):
 class DandiSource(_Model):
     """A dandiset, read through the archive's REST API."""
 
-    dandi: str = Field(pattern=r"^\d{6}$")
+    dandi: str = Field(pattern=r"^\d{6}$", description="identifier in quotes: '000128'")
     version: str = Field(default="draft", description="a published version, or draft")
     include: list[str] = Field(default=["*"], description="glob patterns of paths to take")
     exclude: list[str] = Field(default=[], description="glob patterns of paths to leave out")
@@ -90,7 +90,7 @@ class DandiSource(_Model):
 class NilearnSource(_Model):
     """A dataset that nilearn knows how to fetch."""
 
-    nilearn: Literal["adhd", "development_fmri"]
+    nilearn: Literal["adhd", "development_fmri"] = Field(description="which of its datasets")
     n_subjects: int = Field(default=30, ge=1, description="number of subjects to fetch")
 
 
@@ -118,10 +118,12 @@ def _one_source(value: Any) -> Any:
 class Dataset(_Model):
     """An entry of the manifest."""
 
-    title: str = Field(min_length=1)
-    modality: Modality
-    source: Annotated[Any, AfterValidator(_one_source)]
-    license: str = Field(min_length=1)
+    title: str = Field(min_length=1, description="what it is, in one line")
+    modality: Modality = Field(description="what was recorded")
+    source: Annotated[Any, AfterValidator(_one_source)] = Field(
+        description="where it comes from: one of the sources below"
+    )
+    license: str = Field(min_length=1, description="SPDX name or the terms' title")
     citation: str = Field(min_length=1, description="DOI or full reference")
     enabled: bool = Field(default=True, description="whether the workflow runs it")
     read: dict[str, Any] = Field(default={}, description="reading options of the modality")
