@@ -191,12 +191,12 @@ def _row_metrics(
             name=f"{target.name}: {name} ({row.name})",
             value=finite(score.value),
             unit=unit,
-            description=f"{what} p = {score.p_value:.2g} ({len(score.null)} label permutations).",
+            description=what + _p_words(score),
             better="lower" if "error" in name else "higher",
             baseline=baseline,
             baseline_name=baseline_name if baseline is not None else "",
             chance=finite(score.chance),
-            interval=score.interval,
+            interval=score.interval if np.isfinite(score.interval).all() else None,
             **common,  # type: ignore[arg-type]
         )
 
@@ -217,6 +217,12 @@ def _row_metrics(
         metric("mean absolute error", scores.error, "In the column's unit; lower is better.",
                scores.mean_error, "training mean"),
     ]  # fmt: skip
+
+
+def _p_words(score: Score) -> str:
+    if not np.isfinite(score.p_value):
+        return " Undefined here: the predictions do not vary."
+    return f" p = {score.p_value:.2g} ({len(score.null)} label permutations)."
 
 
 def _class_metrics(

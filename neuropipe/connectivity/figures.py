@@ -17,9 +17,10 @@ from neuropipe.results import ResultFigure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Order", "draw_matrix", "matrix_order", "null_panel", "recording_figures"]
+__all__ = ["Order", "draw_matrix", "matrix_order", "null_panel", "pooled", "recording_figures"]
 
 _LEVELS = 33  # colours of a matrix image: enough for the eye, few enough for a small file
+_MOST_CELLS = 300  # rows and columns that a report's column can show
 _MOST_LABELS = 24  # group names that fit along an axis
 
 
@@ -80,6 +81,32 @@ def _runs(names: np.ndarray) -> list[tuple[str, int]]:
     return [(str(names[start]), int(size)) for start, size in zip(starts, sizes, strict=True)]
 
 
+def pooled(matrix: np.ndarray, size: int) -> np.ndarray:
+    """Average neighbouring rows and columns until a square matrix is small enough to draw.
+
+    Parameters
+    ----------
+    matrix : array of shape (n_units, n_units)
+        NaN is left out of the averages.
+    size : int
+        Largest number of rows.
+
+    Returns
+    -------
+    array of shape (min(n_units, size), min(n_units, size))
+    """
+    n = len(matrix)
+    if n <= size:
+        return matrix
+    starts = np.linspace(0, n, size, endpoint=False).astype(int)
+    known = np.isfinite(matrix)
+    sums = [
+        np.add.reduceat(np.add.reduceat(values, starts, axis=0), starts, axis=1)
+        for values in (np.where(known, matrix, 0.0), known.astype(float))
+    ]
+    return np.divide(sums[0], sums[1], out=np.full_like(sums[0], np.nan), where=sums[1] > 0)
+
+
 def draw_matrix(ax: Axes, matrix: np.ndarray, order: Order, limit: float, label: str) -> None:
     """Draw an ordered matrix with its groups and a colour bar.
 
@@ -96,8 +123,9 @@ def draw_matrix(ax: Axes, matrix: np.ndarray, order: Order, limit: float, label:
     """
     shown = matrix[np.ix_(order.units, order.units)].astype(float)
     np.fill_diagonal(shown, np.nan)
-    steps = np.round(np.clip(shown / limit, -1, 1) * (_LEVELS // 2)) / (_LEVELS // 2) * limit
-    n = len(steps)
+    n = len(shown)
+    scaled = np.clip(pooled(shown, _MOST_CELLS) / limit, -1, 1)
+    steps = np.round(scaled * (_LEVELS // 2)) / (_LEVELS // 2) * limit
     image = ax.imshow(
         steps, cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="none", extent=(0, n, n, 0)
     )

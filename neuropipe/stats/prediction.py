@@ -43,7 +43,8 @@ class Score:
         Mean over seeds and folds.
     interval : tuple of float
         95 % interval by bootstrap over subjects; the models are not refitted, so that it holds
-        for these training sets.
+        for these training sets. NaN where the score is undefined (constant predictions have no
+        correlation).
     chance : float
         Mean of the null.
     p_value : float
@@ -308,9 +309,10 @@ def _score(columns: np.ndarray, drawn: np.ndarray, *, low_is_good: bool = False)
     value, null = float(columns[0]), np.asarray(columns[1:], float)
     tested = len(null) > 0
     alternative: Literal["less", "greater"] = "less" if low_is_good else "greater"
+    defined = bool(np.isfinite(drawn).any())
     return Score(
         value=value,
-        interval=percentile_interval(drawn),
+        interval=percentile_interval(drawn) if defined else (float("nan"), float("nan")),
         chance=float(np.nanmean(null)) if tested else float("nan"),
         p_value=float(permutation_p_value(value, null, alternative=alternative))
         if tested
