@@ -262,13 +262,14 @@ def read_dataset(dataset: Any, what: str, selection: Any = ()) -> np.ndarray:
     Raises
     ------
     InputError
-        If it cannot be read, or declares over 1 GB with almost nothing stored.
+        If it cannot be read, or declares values with nothing stored, or over 1 GB with almost
+        nothing.
     """
     declared = dataset.size * dataset.dtype.itemsize if dataset.shape is not None else 0
-    if declared > 1 << 30 and declared > _COMPRESSION * dataset.id.get_storage_size():
+    stored = dataset.id.get_storage_size()
+    if declared and (not stored or (declared > 1 << 30 and declared > _COMPRESSION * stored)):
         raise InputError(
-            f"{what}: {dataset.name} declares shape {dataset.shape} but stores "
-            f"{dataset.id.get_storage_size()} bytes",
+            f"{what}: {dataset.name} declares shape {dataset.shape} but stores {stored} bytes",
             "the data of its shape",
             "write the file again",
         )

@@ -31,6 +31,8 @@ from neuropipe.recording import Recording, text_table
 _QUALITY = ("quality", "KSLabel", "group")
 _READ_APART = ("spike_times", "obs_intervals", "electrodes", "electrode_group")
 _MOST_INTERVALS = 1000
+_LONG = 6 * 3600.0  # s; spans beyond it are looked at twice
+_SLOW = 0.5  # s; neurons fire again within it far more often than once in a hundred spikes
 
 
 def read(files: SourceFiles, settings: SpikesReadSettings) -> Recording:
@@ -59,6 +61,7 @@ def read(files: SourceFiles, settings: SpikesReadSettings) -> Recording:
         history: list[str] = known.pop("history")
         source = _units_of(nwb, str(path))
         trains, labels = _spike_trains(source, str(path), settings, history)
+        _refuse_other_clock(trains, str(path))
         units = _unit_table(source, str(path), labels, settings, known["species"], history)
         events, notes = read_events(nwb, settings, str(path))
         behavior, more = read_behavior(nwb, settings, str(path))
@@ -183,6 +186,21 @@ def _spike_trains(
             trains[unit] = np.sort(trains[unit])
         history.append(f"sorted the spike times of {len(which)} units")
     return trains, labels
+
+
+def _refuse_other_clock(trains: list[np.ndarray], what: str) -> None:
+    """Refuse a file without a spike, and spike times that are milliseconds or sample numbers."""
+    intervals = np.concatenate([np.empty(0), *map(np.diff, trains)])
+    ends = [(train[0], train[-1]) for train in trains if len(train)]
+    if not ends:
+        raise InputError(f"{what}: none of {len(trains)} units has a spike", "spikes", "leave out")
+    span = max(last for _, last in ends) - min(first for first, _ in ends)
+    if span > _LONG and len(intervals) >= 100 and np.quantile(intervals, 0.01) > _SLOW:
+        raise InputError(
+            f"{what}: spikes span {span:.6g} s and 99 % of their intervals exceed {_SLOW:g} s",
+            "spike times in s (are these ms or samples?)",
+            "write them in s",
+        )
 
 
 def _vector(data: Any, what: str) -> np.ndarray:

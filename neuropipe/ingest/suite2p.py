@@ -246,7 +246,12 @@ def _statistics(path: Path, n_rois: int) -> dict[str, np.ndarray]:
             f"{path} does not list {n_rois} ROIs", "one entry a ROI", "run Suite2p again"
         )
     rows = [one if isinstance(one, dict) else {} for one in stat]
-    middles = [np.asarray(one.get("med", [np.nan] * 2), dtype=np.float64).ravel() for one in rows]
+    try:
+        middles = [np.asarray(one.get("med", [np.nan] * 2), np.float64).ravel() for one in rows]
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"{path}: med: {error}", "the centre of every ROI in pixels", "run Suite2p again"
+        ) from error
     columns = {
         "y_px": np.array([m[0] if len(m) > 1 else np.nan for m in middles]),
         "x_px": np.array([m[1] if len(m) > 1 else np.nan for m in middles]),
