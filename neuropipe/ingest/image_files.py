@@ -14,6 +14,8 @@ from neuropipe.names import check_relative
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 _MOST_PIXELS = 100_000_000
+_JPEG_END = b"\xff\xd9"
+_TAIL = 65_536  # bytes in which it must stand; cameras append data of their own
 _PATH_COLUMNS = ("path", "filename", "file_name", "file", "image", "stimulus")
 _ID_COLUMNS = ("id", "stimulus_id", "image_id")
 
@@ -44,7 +46,7 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises
     ------
     InputError
-        If it is no image, or one of over 100 million pixels.
+        If it is no image, one of over 100 million pixels, or a PNG or JPEG cut short.
     """
     from PIL import Image
 
@@ -53,13 +55,23 @@ def image_size(path: Path) -> tuple[int, int]:
             warnings.simplefilter("ignore")  # of large images; the size is checked below
             with Image.open(path) as image:
                 width, height = image.size
+                kind = image.format
+                image.verify()  # PNG: all chunks and their checksums; nothing is decoded
     except Exception as error:  # each of PIL's formats raises its own types
         raise InputError(f"{path}: {error}", "a readable image", "replace the file") from error
+    if kind == "JPEG" and _JPEG_END not in _tail(path):
+        raise InputError(f"{path} is cut short", "a whole JPEG image", "replace the file")
     if width * height > _MOST_PIXELS:
         raise InputError(
             f"{path} has {width} x {height} pixels", f"at most {_MOST_PIXELS}", "scale it down"
         )
     return width, height
+
+
+def _tail(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - _TAIL))
+        return stream.read()
 
 
 def stimulus_table(
