@@ -274,19 +274,23 @@ class Study:
         return _fingerprint(PARTS[part].modules)
 
     def results_of(self, name: str, subject: str) -> list[str]:
-        """Result folders that a subject's page is made of, in the order of its sections."""
+        """Result folders that a subject's page is made of, in the order of its sections.
+
+        Results over the dataset stand in the index alone: they wait for every subject, and one bad
+        recording must not keep the others' pages from being made.
+        """
         return self._results(name, self.recordings(name, subject))
 
     def results_of_dataset(self, name: str) -> list[str]:
         """Result folders of all recordings and of the dataset."""
-        return self._results(name, self.recordings(name))
+        parts = [part for part in self.analyses(name) if part.per_dataset]
+        folders = self._results(name, self.recordings(name))
+        return folders + [f"results/{name}/{part.name}/{GROUP}" for part in parts]
 
     def _results(self, name: str, recordings: Sequence[str]) -> list[str]:
         folders = [f"results/{name}/{QUALITY.name}/{r}" for r in recordings]
         for part in self.analyses(name):
             folders += [f"results/{name}/{part.name}/{r}" for r in recordings]
-            if part.per_dataset:
-                folders.append(f"results/{name}/{part.name}/{GROUP}")
         return folders
 
     def pages(self, name: str) -> list[str]:

@@ -67,8 +67,8 @@ def test_results_follow_the_table_of_analyses(folder: Path) -> None:
     assert study.results_of("rest", "b") == [
         "results/rest/quality/b-1",
         "results/rest/connectivity/b-1",
-        "results/rest/connectivity/group",
     ]
+    assert study.results_of_dataset("rest")[-1] == "results/rest/connectivity/group"
     assert study.results_of_dataset("cells") == ["results/cells/quality/c"]
     assert study.pages("rest")[0] == "results/rest/report/sub-a.html"
 

@@ -43,7 +43,7 @@ def test_one_command_ends_in_reports(finished_study: Path) -> None:
     assert pages(finished_study) == {"index.html", "sub-01.html", "sub-02.html", "sub-03.html"}
     assert (finished_study / "results" / "index.html").is_file()
     page = (finished_study / "results" / "rest" / "report" / "sub-01.html").read_text()
-    for heading in ("Quality", "onnectivity", "Methods", "Provenance", "No errors or warnings"):
+    for heading in ("Quality", "onnectivity", "Methods", "Provenance", "Errors and warnings"):
         assert heading in page, heading
 
 
@@ -128,12 +128,15 @@ def test_one_bad_recording_stops_nobody_else(tmp_path: Path) -> None:
     bad.write_text(bad.read_text().replace("\t", "\tx", 40))
     run = run_snakemake(folder, "--keep-going", check=False)
     assert run.returncode == 1
-    log = (folder / "logs" / "rest" / "ingest" / "sub-02_task-rest_seg-Test.log").read_text()
+    log = (folder / "logs" / "rest" / "ingest" / "sub-02_task-rest.log").read_text()
     assert log.startswith("neuropipe: ")
     assert log.count("\n") == 1
     assert log.strip() in run.stdout + run.stderr
-    assert {"sub-01.html", "sub-03.html"} <= pages(folder)
+    assert pages(folder) == {"index.html", "sub-01.html", "sub-03.html"}
     assert not list((folder / "results").rglob("*sub-02*"))
+    index = (folder / "results" / "rest" / "report" / "index.html").read_text()
+    assert "not finished" in index
+    assert (folder / "results" / "index.html").is_file()
 
 
 @pytest.mark.parametrize("delay", [4.0, 7.0])
