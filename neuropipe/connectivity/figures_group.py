@@ -178,8 +178,9 @@ def _draw_classes(ax: Axes, result: TargetResult) -> str:
     ax.set_xticks([0, 0.5, 1])
     ax.set_yticks([0, 0.5, 1])
     n_positive = int(positive.sum())
+    which = f"of the first {_MOST_CURVES} models " if len(result.rows) > _MOST_CURVES else ""
     return (
-        f"Left: ROC curves in the colours of the right side, averaged over folds and seeds "
+        f"Left: ROC curves {which}in the colours of the right side, averaged over folds and seeds "
         f"({n_positive} {target.classes[1]}, "
         f"{len(known) - n_positive} {target.classes[0]}); the diagonal is guessing."
     )
