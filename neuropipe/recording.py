@@ -26,10 +26,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from neuropipe import recording_checks as checks
 from neuropipe.atomic import atomic_file
 from neuropipe.errors import InputError
 from neuropipe.names import check_name
-from neuropipe.recording_checks import MODALITIES, check_recording
+from neuropipe.recording_checks import MODALITIES
 
 __all__ = [
     "MISSING",
@@ -155,7 +156,28 @@ class Recording:
         InputError
             Naming the first thing that breaks it.
         """
-        check_recording(self)
+        checks.check_identity(
+            {name: getattr(self, name) for name in _TEXT},
+            {name: getattr(self, name) for name in _JSON},
+        )
+        checks.check_units(self.units)
+        checks.check_main(self.modality, vars(self))
+        if self.signals is not None:
+            checks.check_signals(self.signals, self.units.index)
+        if self.responses is not None:
+            n_stimuli = None if self.stimuli is None else len(self.stimuli)
+            checks.check_responses(self.responses, self.n_units, n_stimuli)
+        if self.spikes is not None:
+            checks.check_spikes(self.spikes, self.n_units)
+        if self.events is not None:
+            checks.check_events(self.events)
+        if self.stimuli is not None:
+            checks.check_table(self.stimuli, "stimuli")
+        if self.confounds is not None:
+            n_times = None if self.signals is None else self.signals.sizes["time"]
+            checks.check_confounds(self.confounds, n_times)
+        for name, data in self.behavior.items():
+            checks.check_behavior(name, data)
         return self
 
     def write(self, path: Path) -> None:

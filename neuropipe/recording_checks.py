@@ -1,9 +1,10 @@
-"""The contract of a Recording, one check a rule, each naming what breaks it."""
+"""The contract of a Recording: one function a group, each naming the first rule that is broken."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,67 +13,48 @@ import xarray as xr
 from neuropipe.errors import InputError
 from neuropipe.names import check_name
 
-if TYPE_CHECKING:
-    from neuropipe.recording import Recording
-
 MODALITIES = ("fmri", "calcium", "spikes", "images")
 _MAIN = {"fmri": "signals", "calcium": "signals", "spikes": "spikes", "images": "responses"}
 _TIME_TOLERANCE = 1e-3  # of one sampling step
-
-
-def check_recording(recording: Recording) -> None:
-    """Check every rule of the contract.
-
-    Raises
-    ------
-    InputError
-        Naming the first rule that is broken.
-    """
-    _check_identity(recording)
-    _check_table(recording.units, "units")
-    if recording.n_units == 0:
-        raise _broken("units is empty", "at least one unit")
-    main = _MAIN[recording.modality]
-    if getattr(recording, main) is None:
-        raise _broken(f"{recording.modality} recording without {main}", f"the group {main}")
-    if recording.signals is not None:
-        _check_signals(recording.signals, recording.units.index)
-    if recording.responses is not None:
-        _check_responses(recording)
-    if recording.spikes is not None:
-        _check_spikes(recording.spikes, recording.n_units)
-    if recording.events is not None:
-        _check_events(recording.events)
-    if recording.stimuli is not None:
-        _check_table(recording.stimuli, "stimuli")
-    if recording.confounds is not None:
-        _check_confounds(recording)
-    for name, data in recording.behavior.items():
-        check_name(name, "behaviour group")
-        _check_behavior(name, data)
 
 
 def _broken(given: str, expected: str) -> InputError:
     return InputError(given, expected, "correct the source or its reading options")
 
 
-def _check_identity(recording: Recording) -> None:
+def check_identity(entities: Mapping[str, str], plain: Mapping[str, Any]) -> None:
+    """Check the names that become parts of paths, and that the rest can be stored as JSON.
+
+    Parameters
+    ----------
+    entities : mapping
+        ``dataset``, ``recording``, ``subject``, ``session``, ``task``, ``run``, ``modality``.
+    plain : mapping
+        Whatever is stored as JSON.
+    """
     for name in ("dataset", "recording", "subject"):
-        check_name(getattr(recording, name), name)
+        check_name(entities[name], name)
     for name in ("session", "task", "run"):
-        value = getattr(recording, name)
-        if value != "":
-            check_name(value, name)
-    if recording.modality not in MODALITIES:
-        raise _broken(f"modality is {recording.modality!r}", f"one of {', '.join(MODALITIES)}")
-    for name in ("participant", "sources", "history", "software", "attrs"):
+        if entities[name] != "":
+            check_name(entities[name], name)
+    if entities["modality"] not in MODALITIES:
+        raise _broken(f"modality is {entities['modality']!r}", f"one of {', '.join(MODALITIES)}")
+    for name, value in plain.items():
         try:
-            json.dumps(getattr(recording, name), allow_nan=False)
+            json.dumps(value, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise _broken(f"{name} cannot be stored: {error}", "plain finite values") from error
 
 
-def _check_table(table: pd.DataFrame, name: str) -> None:
+def check_main(modality: str, groups: Mapping[str, object]) -> None:
+    """Check that the group that a modality is about is there."""
+    main = _MAIN[modality]
+    if groups[main] is None:
+        raise _broken(f"{modality} recording without {main}", f"the group {main}")
+
+
+def check_table(table: pd.DataFrame, name: str) -> None:
+    """Check a table's names and the kinds of its columns."""
     labels = list(table.index)
     if not all(isinstance(label, str) and label and "\0" not in label for label in labels):
         raise _broken(f"{name} has an index entry that is no text", "non-empty text names")
@@ -89,7 +71,15 @@ def _check_table(table: pd.DataFrame, name: str) -> None:
             raise _broken(f"{name}.{column} holds {table[column].dtype}", "numbers, bools or text")
 
 
-def _check_signals(signals: xr.DataArray, units: pd.Index) -> None:
+def check_units(units: pd.DataFrame) -> None:
+    """Check the unit table: at least one unit, each with a name of its own."""
+    check_table(units, "units")
+    if len(units) == 0:
+        raise _broken("units is empty", "at least one unit")
+
+
+def check_signals(signals: xr.DataArray, units: pd.Index) -> None:
+    """Check traces: their units, a uniform clock, finite values or NaN."""
     if signals.dims != ("time", "unit") or signals.dtype != np.float32:
         raise _broken(
             f"signals has dimensions {signals.dims} of {signals.dtype}", "float32 (time, unit)"
@@ -111,20 +101,17 @@ def _check_signals(signals: xr.DataArray, units: pd.Index) -> None:
         raise _broken("signals holds only NaN", "at least one measured value")
 
 
-def _check_responses(recording: Recording) -> None:
-    responses = recording.responses
-    assert responses is not None
+def check_responses(responses: xr.DataArray, n_units: int, n_stimuli: int | None) -> None:
+    """Check responses: their units, their stimuli, finite values or NaN."""
     if responses.dims != ("repeat", "stimulus", "unit") or responses.dtype != np.float32:
         raise _broken(
             f"responses has dimensions {responses.dims} of {responses.dtype}",
             "float32 (repeat, stimulus, unit)",
         )
-    if responses.sizes["unit"] != recording.n_units:
+    if responses.sizes["unit"] != n_units:
         raise _broken(
-            f"responses has {responses.sizes['unit']} units",
-            f"{recording.n_units} as in the unit table",
+            f"responses has {responses.sizes['unit']} units", f"{n_units} as in the unit table"
         )
-    n_stimuli = None if recording.stimuli is None else len(recording.stimuli)
     if responses.sizes["stimulus"] != n_stimuli:
         raise _broken(
             f"responses has {responses.sizes['stimulus']} stimuli",
@@ -134,7 +121,8 @@ def _check_responses(recording: Recording) -> None:
         raise _broken("responses is infinite or all NaN", "finite values, NaN where missing")
 
 
-def _check_spikes(spikes: xr.Dataset, n_units: int) -> None:
+def check_spikes(spikes: xr.Dataset, n_units: int) -> None:
+    """Check spikes: sorted times from 0 on, each of a known unit."""
     if set(spikes.data_vars) != {"spike_times", "unit_index"}:
         raise _broken(
             f"spikes holds {sorted(map(str, spikes.data_vars))}", "spike_times, unit_index"
@@ -150,8 +138,9 @@ def _check_spikes(spikes: xr.Dataset, n_units: int) -> None:
         raise _broken("unit_index points outside the unit table", f"0 to {n_units - 1}")
 
 
-def _check_events(events: pd.DataFrame) -> None:
-    _check_table(events, "events")
+def check_events(events: pd.DataFrame) -> None:
+    """Check events: finite onsets, durations from 0 on."""
+    check_table(events, "events")
     for column in ("onset", "duration"):
         if column not in events or events[column].dtype.kind not in "fiu":
             raise _broken(f"events has no numeric {column}", "onset and duration in s")
@@ -161,19 +150,19 @@ def _check_events(events: pd.DataFrame) -> None:
         raise _broken("events has a negative duration", "durations in s from 0 on")
 
 
-def _check_confounds(recording: Recording) -> None:
-    confounds = recording.confounds
-    assert confounds is not None
-    if recording.signals is None or set(confounds.dims) != {"time"}:
+def check_confounds(confounds: xr.Dataset, n_times: int | None) -> None:
+    """Check that confounds share the time axis of the signals."""
+    if n_times is None or set(confounds.dims) != {"time"}:
         raise _broken("confounds stands without signals", "traces on the signals' time axis")
-    if confounds.sizes["time"] != recording.signals.sizes["time"]:
+    if confounds.sizes["time"] != n_times:
         raise _broken(
-            f"confounds has {confounds.sizes['time']} samples",
-            f"{recording.signals.sizes['time']} as in signals",
+            f"confounds has {confounds.sizes['time']} samples", f"{n_times} as in signals"
         )
 
 
-def _check_behavior(name: str, data: xr.Dataset) -> None:
+def check_behavior(name: str, data: xr.Dataset) -> None:
+    """Check a behaviour group: its name, increasing times, numeric series."""
+    check_name(name, "behaviour group")
     if set(data.dims) != {"time"} or "time" not in data.coords or not data.sizes["time"]:
         raise _broken(f"behaviour group {name} has no time axis", "series over time in s")
     time = data["time"].values

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from neuropipe.quality import calcium
+from neuropipe.quality.calcium import CalciumNumbers
 from neuropipe.quality.evaluate import Assessment, dataset, explained
 from neuropipe.quality.figures_calcium import examples_figure, population_figure
 from neuropipe.quality.fmri import constant_units, line_share
@@ -23,30 +22,6 @@ _REFERENCES = {
     "large-scale neural activity with cellular resolution in awake, mobile mice. Neuron 56, 43.",
 }
 _WHITE_NOISE_PEAK = 2.3263478740408408  # 99th percentile of the standard normal distribution
-
-
-@dataclass(frozen=True)
-class CalciumNumbers:
-    """Everything computed from one recording; arrays of shape (n_units,) unless said otherwise.
-
-    Parameters
-    ----------
-    snr : peak over noise
-    noise : sd of the noise, in the unit of the traces
-    noise_level : standardised noise in % / sqrt(Hz), None where the traces are no dF/F
-    event_rate : in events per min
-    line_share : share of variance that a straight line explains
-    dip_share : share of samples in negative artefacts
-    events : array of bool of shape (n_times, n_units), onsets
-    """
-
-    snr: np.ndarray
-    noise: np.ndarray
-    noise_level: np.ndarray | None
-    event_rate: np.ndarray
-    line_share: np.ndarray
-    dip_share: np.ndarray
-    events: np.ndarray
 
 
 def assess(recording: Recording, settings: CalciumQualitySettings, seed: int) -> Assessment:

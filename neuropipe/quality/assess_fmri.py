@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from neuropipe.quality import fmri
 from neuropipe.quality.evaluate import Assessment, dataset, explained
 from neuropipe.quality.figures_fmri import carpet_figure, units_figure
+from neuropipe.quality.fmri import FmriNumbers
 from neuropipe.quality.settings import FmriQualitySettings
 from neuropipe.quality.verdicts import judged, median, median_interval, number, share
 from neuropipe.recording import Recording
@@ -25,33 +24,6 @@ _REFERENCES = {
     "power2017": "Power JD (2017). A simple but useful way to assess fMRI scan qualities. "
     "NeuroImage 154, 150.",
 }
-
-
-@dataclass(frozen=True)
-class FmriNumbers:
-    """Everything computed from one recording.
-
-    Parameters
-    ----------
-    tsnr, coverage : array of shape (n_units,) or None
-        None where it is not known.
-    constant : array of bool of shape (n_units,)
-    line_share : array of shape (n_units,)
-        Share of each unit's variance that a line explains.
-    dvars, global_z : array of shape (n_times,)
-        Standardised DVARS; mean over units of the z-scored series.
-    global_percent, displacement : array of shape (n_times,) or None
-        Global signal in %; framewise displacement in mm.
-    """
-
-    tsnr: np.ndarray | None
-    coverage: np.ndarray | None
-    constant: np.ndarray
-    line_share: np.ndarray
-    dvars: np.ndarray
-    global_z: np.ndarray
-    global_percent: np.ndarray | None
-    displacement: np.ndarray | None
 
 
 def assess(recording: Recording, settings: FmriQualitySettings, seed: int) -> Assessment:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from neuropipe.quality.evaluate import Assessment, dataset, explained
 from neuropipe.quality.figures_images import reliability_figure, responses_figure
+from neuropipe.quality.images import ImageNumbers, mean_over_images, measure
 from neuropipe.quality.settings import ImagesQualitySettings
 from neuropipe.quality.verdicts import judged, median, median_interval, number, share
 from neuropipe.recording import Recording
 from neuropipe.results import Metric
-from neuropipe.stats.noise_ceiling import (
-    VarianceParts,
-    ceiling_of_mean,
-    noise_ceiling_snr,
-    split_half_reliability,
-    variance_parts,
-)
+from neuropipe.stats.noise_ceiling import noise_ceiling_snr
 
 _REFERENCES = {
     "spearman1910": "Spearman C (1910). Correlation calculated from faulty data. British Journal "
@@ -27,32 +20,6 @@ _REFERENCES = {
     "cognitive neuroscience and artificial intelligence. Nature Neuroscience 25, 116.",
 }
 _NO_REPEATS = "Not computed: the recording holds one response per image, and repeats are needed."
-
-
-@dataclass(frozen=True)
-class ImageNumbers:
-    """Everything computed from one recording.
-
-    Parameters
-    ----------
-    means : array of shape (n_stimuli, n_units)
-        Mean over repeats, NaN where none was recorded.
-    repeats : array of shape (n_stimuli,)
-        Repeats per image, of the unit that has most.
-    reliability : array of shape (n_units,) or None
-        None where nothing was repeated.
-    parts : VarianceParts or None
-    """
-
-    means: np.ndarray
-    repeats: np.ndarray
-    reliability: np.ndarray | None
-    parts: VarianceParts | None
-
-    @property
-    def ceiling(self) -> np.ndarray | None:
-        """Noise ceiling of the mean over repeats, of shape (n_units,)."""
-        return None if self.parts is None else ceiling_of_mean(self.parts)
 
 
 def assess(recording: Recording, settings: ImagesQualitySettings, seed: int) -> Assessment:
@@ -86,27 +53,6 @@ def assess(recording: Recording, settings: ImagesQualitySettings, seed: int) -> 
         methods=_methods(numbers, settings),
         references=_REFERENCES if numbers.reliability is not None else {},
         warnings=warnings,
-    )
-
-
-def measure(recording: Recording, settings: ImagesQualitySettings, seed: int) -> ImageNumbers:
-    """Compute all numbers of a recording; see `ImageNumbers`."""
-    assert recording.responses is not None
-    trials = recording.responses.values
-    known = np.isfinite(trials)
-    count = known.sum(axis=0)
-    with np.errstate(invalid="ignore"):
-        total = np.where(known, trials, 0).sum(axis=0, dtype=np.float64)
-        means = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    repeated = ((count >= 2).sum(axis=0) >= 3).any()
-    rng = np.random.default_rng(seed)
-    return ImageNumbers(
-        means=means,
-        repeats=count.max(axis=1),
-        reliability=split_half_reliability(trials, rng, n_splits=settings.n_splits)
-        if repeated
-        else None,
-        parts=variance_parts(trials) if repeated else None,
     )
 
 
@@ -196,7 +142,7 @@ def _arrays(
     unit = ("unit",)
     of_response = str(recording.responses.attrs.get("unit", ""))
     found: dict[str, tuple[tuple[str, ...], np.ndarray, str, str]] = {
-        "mean_response": (unit, _nanmean(numbers.means), of_response, "mean over images"),
+        "mean_response": (unit, mean_over_images(numbers.means), of_response, "mean over images"),
         "repeats": (("stimulus",), numbers.repeats, "", "repeats per image"),
     }
     if numbers.reliability is not None:
@@ -206,12 +152,6 @@ def _arrays(
         found["signal_variance"] = (unit, numbers.parts.signal, f"({of_response})^2", "s^2")
         found["noise_variance"] = (unit, numbers.parts.noise, f"({of_response})^2", "e^2")
     return found
-
-
-def _nanmean(values: np.ndarray) -> np.ndarray:
-    known = np.isfinite(values)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.where(known, values, 0).sum(axis=0) / known.sum(axis=0))
 
 
 def _methods(numbers: ImageNumbers, settings: ImagesQualitySettings) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import xarray as xr
 
@@ -12,6 +10,7 @@ from neuropipe.quality.evaluate import Assessment, dataset, explained
 from neuropipe.quality.figures_spikes import activity_figure, maps_figure, units_figure
 from neuropipe.quality.settings import SpikesQualitySettings
 from neuropipe.quality.spatial import SpatialTuning, find_position, spatial_tuning
+from neuropipe.quality.spikes import SpikeNumbers
 from neuropipe.quality.verdicts import judged, median, median_interval, number, share
 from neuropipe.recording import Recording
 from neuropipe.results import Metric, ResultFigure
@@ -25,38 +24,6 @@ _REFERENCES = {
     "information-theoretic approach to deciphering the hippocampal code. Advances in Neural "
     "Information Processing Systems 5, 1030.",
 }
-
-
-@dataclass(frozen=True)
-class SpikeNumbers:
-    """Everything computed from one recording; arrays of shape (n_units,) unless said otherwise.
-
-    Parameters
-    ----------
-    start, stop : float
-        Span of the recording in s.
-    n_spikes, n_violations : counts
-    rate : in Hz
-    violation_share, contamination : shares, see `neuropipe.quality.spikes`
-    presence : share of time bins with spikes
-    fano : variance over mean of spike counts
-    n_trials : int
-        Trials or windows behind `fano`.
-    by_events : bool
-        Whether `fano` is across trials of the events, otherwise across windows in time.
-    """
-
-    start: float
-    stop: float
-    n_spikes: np.ndarray
-    n_violations: np.ndarray
-    rate: np.ndarray
-    violation_share: np.ndarray
-    contamination: np.ndarray
-    presence: np.ndarray
-    fano: np.ndarray
-    n_trials: int
-    by_events: bool
 
 
 def assess(recording: Recording, settings: SpikesQualitySettings, seed: int) -> Assessment:

@@ -7,10 +7,35 @@ where a sample is missing. None of them assumes a unit of measurement, except `n
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 
 _MAD_TO_SD = 1.4826022185056018  # median absolute deviation of a normal distribution to its sd
+
+
+@dataclass(frozen=True)
+class CalciumNumbers:
+    """Everything computed from one recording; arrays of shape (n_units,) unless said otherwise.
+
+    Parameters
+    ----------
+    snr : peak over noise
+    noise : sd of the noise, in the unit of the traces
+    noise_level : standardised noise in % / sqrt(Hz), None where the traces are no dF/F
+    event_rate : in events per min
+    line_share : share of variance that a straight line explains
+    dip_share : share of samples in negative artefacts
+    events : array of bool of shape (n_times, n_units), onsets
+    """
+
+    snr: np.ndarray
+    noise: np.ndarray
+    noise_level: np.ndarray | None
+    event_rate: np.ndarray
+    line_share: np.ndarray
+    dip_share: np.ndarray
+    events: np.ndarray
 
 
 def noise_sd(traces: np.ndarray) -> np.ndarray:

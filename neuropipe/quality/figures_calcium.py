@@ -23,7 +23,7 @@ from neuropipe.results import ResultFigure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from neuropipe.quality.assess_calcium import CalciumNumbers
+    from neuropipe.quality.calcium import CalciumNumbers
 
 _N_EXAMPLES = 6
 _TRACE_POINTS = 600  # more are not seen in a page's width

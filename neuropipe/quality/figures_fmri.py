@@ -16,7 +16,7 @@ from neuropipe.results import ResultFigure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from neuropipe.quality.assess_fmri import FmriNumbers
+    from neuropipe.quality.fmri import FmriNumbers
 
 _GROUPINGS = ("network", "region", "hemisphere")
 _MAX_GROUPS = 20

@@ -15,7 +15,7 @@ from neuropipe.results import ResultFigure
 from neuropipe.stats.noise_ceiling import ceiling_of_mean
 
 if TYPE_CHECKING:
-    from neuropipe.quality.assess_images import ImageNumbers
+    from neuropipe.quality.images import ImageNumbers
 
 
 def reliability_figure(numbers: ImageNumbers, settings: ImagesQualitySettings) -> ResultFigure:

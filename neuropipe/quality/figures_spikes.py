@@ -17,7 +17,7 @@ from neuropipe.results import ResultFigure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from neuropipe.quality.assess_spikes import SpikeNumbers
+    from neuropipe.quality.spikes import SpikeNumbers
 
 _N_BINS = 120
 _RASTER_SPIKES = 6000  # more make a raster black

@@ -6,10 +6,38 @@ All functions take arrays of shape (n_times, n_units) with NaN where a sample is
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 
 _IQR_TO_SD = 1.3489795003921634  # interquartile range of the standard normal distribution
+
+
+@dataclass(frozen=True)
+class FmriNumbers:
+    """Everything computed from one recording.
+
+    Parameters
+    ----------
+    tsnr, coverage : array of shape (n_units,) or None
+        None where it is not known.
+    constant : array of bool of shape (n_units,)
+    line_share : array of shape (n_units,)
+        Share of each unit's variance that a line explains.
+    dvars, global_z : array of shape (n_times,)
+        Standardised DVARS; mean over units of the z-scored series.
+    global_percent, displacement : array of shape (n_times,) or None
+        Global signal in %; framewise displacement in mm.
+    """
+
+    tsnr: np.ndarray | None
+    coverage: np.ndarray | None
+    constant: np.ndarray
+    line_share: np.ndarray
+    dvars: np.ndarray
+    global_z: np.ndarray
+    global_percent: np.ndarray | None
+    displacement: np.ndarray | None
 
 
 def temporal_snr(signals: np.ndarray) -> np.ndarray | None:

@@ -6,8 +6,41 @@ Spike times are in s and sorted; a list holds one array a unit.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+
+
+@dataclass(frozen=True)
+class SpikeNumbers:
+    """Everything computed from one recording; arrays of shape (n_units,) unless said otherwise.
+
+    Parameters
+    ----------
+    start, stop : float
+        Span of the recording in s.
+    n_spikes, n_violations : counts
+    rate : in Hz
+    violation_share, contamination : shares, see `neuropipe.quality.spikes`
+    presence : share of time bins with spikes
+    fano : variance over mean of spike counts
+    n_trials : int
+        Trials or windows behind `fano`.
+    by_events : bool
+        Whether `fano` is across trials of the events, otherwise across windows in time.
+    """
+
+    start: float
+    stop: float
+    n_spikes: np.ndarray
+    n_violations: np.ndarray
+    rate: np.ndarray
+    violation_share: np.ndarray
+    contamination: np.ndarray
+    presence: np.ndarray
+    fano: np.ndarray
+    n_trials: int
+    by_events: bool
 
 
 def refractory_violations(

@@ -187,7 +187,11 @@ def test_facts_in_reading_order():
         "Age", "Sex",
     ]  # fmt: skip
     assert found["Duration"] == "13 min 20 s"
-    assert found["Age"] == "31"
+    assert found["Age"] == "31 years"
+    young = builders.fmri_recording()
+    for age, words in ((0.5, "6 months"), (3 / 365.25, "3 days")):
+        young.participant = {"age": age}
+        assert facts(young)["Age"] == words
     images = facts(builders.images_recording())
     assert (images["Stimuli"], images["Repeats"]) == ("250", "up to 6")
     assert "Duration" not in images
