@@ -6,6 +6,7 @@ and exit status 2.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -15,7 +16,7 @@ from typing import Annotated
 import typer
 
 from neuropipe import __version__
-from neuropipe.errors import NeuropipeError
+from neuropipe.errors import NeuropipeError, one_line
 
 app = typer.Typer(
     name="neuropipe",
@@ -43,11 +44,28 @@ def main() -> None:
     """Run the command line; turn an expected error into one line and status 2."""
     if "PYTHONWARNINGS" not in os.environ:
         warnings.filterwarnings("ignore")
+        # Libraries that log without being asked to would print on standard error.
+        logging.getLogger().addHandler(logging.NullHandler())
     try:
         app()
     except NeuropipeError as error:
-        print(f"neuropipe: {error}", file=sys.stderr)
+        _complain(str(error))
         sys.exit(error.exit_status)
+    except OSError as error:  # readers convert their own; what is left concerns an output
+        what = error.filename2 or error.filename or "the output"
+        reason = error.strerror or type(error).__name__
+        _complain(f"{what}: {reason}; expected a place to write to; choose another, or free space")
+        sys.exit(NeuropipeError.exit_status)
+    except MemoryError:
+        _complain(
+            "the data do not fit into memory; expected a smaller recording; split it, or use a "
+            "machine with more memory"
+        )
+        sys.exit(NeuropipeError.exit_status)
+
+
+def _complain(message: str) -> None:
+    print(f"neuropipe: {one_line(message)}", file=sys.stderr)
 
 
 def _version(value: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,7 +18,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from neuropipe.atomic import atomic_file
-from neuropipe.errors import LockError, ManifestError, NeuropipeError
+from neuropipe.errors import LockError, ManifestError, NeuropipeError, one_line
 from neuropipe.names import check_name, check_relative
 
 Modality = Literal["fmri", "calcium", "spikes", "images"]
@@ -168,10 +169,14 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, list | dict):
+                continue  # not hashable: refused below
+            if key in seen:
                 raise yaml.YAMLError(f"key {key!r} stands twice{node.start_mark}")
+            seen.add(key)
         return super().construct_mapping(node, deep)
 
 
@@ -254,6 +259,7 @@ class LockedRecording:
         return [f.path for f in self.files if f.role == role]
 
 
+_CHECKSUM = re.compile(r"|[0-9a-f]{64}|md5:[0-9a-f]{32}")
 _ENTITIES = ("recording", "subject", "session", "task", "run")
 _COLUMNS = (*_ENTITIES, *(f.name for f in fields(LockedFile)))
 
@@ -295,6 +301,10 @@ def read_lock(path: Path, dataset: str) -> list[LockedRecording]:
                 if entity or what in ("recording", "subject"):
                     check_name(entity, what)
             check_relative(name, "file")
+            if not (size.isascii() and size.isdigit()):
+                raise ValueError(f"{name} has {one_line(size, 40)!r} bytes")
+            if not _CHECKSUM.fullmatch(sha256):
+                raise ValueError(f"{name} has the checksum {one_line(sha256, 40)!r}")
             file = LockedFile(role, name, uri, int(size), sha256)
             files.setdefault(entities, []).append(file)
     except (ValueError, NeuropipeError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -21,6 +21,15 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a key that stands twice: JSON would silently take the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} stands twice")
+    return found
 
 
 def parse_settings(model: type[M], text: str, where: str) -> M:
@@ -41,7 +50,7 @@ def parse_settings(model: type[M], text: str, where: str) -> M:
         Naming the path of the first wrong key.
     """
     try:
-        data = json.loads(text or "{}")
-    except ValueError as error:
+        data = json.loads(text or "{}", object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{where}: {error}", "JSON", "correct it") from error
     return validated(model, data, where, SettingsError)

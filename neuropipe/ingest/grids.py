@@ -49,9 +49,11 @@ def read_image(path: Path, what: str) -> Any:
     """
     import nibabel
     from nibabel.filebasedimages import ImageFileError
+    from nibabel.imageglobals import LoggingOutputSuppressor
 
     try:
-        return nibabel.load(path)
+        with LoggingOutputSuppressor():  # what it says of odd headers is checked by the readers
+            return nibabel.load(path)
     except (OSError, ValueError, EOFError, ImageFileError) as error:
         raise InputError(f"{path}: {error}", f"a NIfTI image ({what})", "restore it") from error
 

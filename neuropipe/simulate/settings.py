@@ -80,6 +80,7 @@ class FmriSimulation(Simulation):
             raise ValueError("task blocks and the rest between them do not fit into the run")
         if self.n_volumes < 20:
             raise ValueError("the run is shorter than 20 volumes")
+        self.refuse_absurd(self.n_subjects * self.n_runs * self.n_volumes * self.n_rois)
         return self
 
     @property
@@ -151,6 +152,7 @@ class CalciumSimulation(Simulation):
             raise ValueError("fewer than four samples an epoch")
         if self.n_neurons - round(self.missing * self.n_neurons) < 2:
             raise ValueError("fewer than two neurons remain in an animal")
+        self.refuse_absurd(self.n_animals * self.n_samples * self.n_neurons)
         return self
 
     @property

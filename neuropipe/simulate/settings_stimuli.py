@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from neuropipe.simulate.settings_base import Simulation
 
+_N_AREAS = 5
+
 
 class SpikesSimulation(Simulation):
     """Spiking sessions: a hub circuit whose units also see films, follow speed, or know places."""
@@ -57,6 +59,9 @@ class SpikesSimulation(Simulation):
             raise ValueError("duration must hold at least one gap and film_duration")
         if not (1000 / self.frame_rate).is_integer():
             raise ValueError("frame_rate must give frames of whole milliseconds")
+        n_frames = self.n_films * self.film_duration * self.frame_rate
+        self.refuse_absurd(n_frames * self.frame_height * self.frame_width)
+        self.refuse_absurd(self.n_subjects * self.n_units * self.duration * self.mean_rate)
         return self
 
 
@@ -76,3 +81,9 @@ class VisionSimulation(Simulation):
     background: float = Field(
         default=0.3, ge=0, le=3, description="variance of content outside objects, per dimension"
     )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> VisionSimulation:
+        n_trials = self.n_sessions * self.n_images * self.n_repeats
+        self.refuse_absurd(n_trials * _N_AREAS * self.units_per_roi)
+        return self
