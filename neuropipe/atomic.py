@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from neuropipe.errors import InputError
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
@@ -37,19 +39,33 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path, mark: str | None = None) -> Iterator[Path]:
     """Give a temporary folder beside `path` that replaces `path` on success.
 
     Parameters
     ----------
     path : Path
         The folder to appear; an older one is replaced.
+    mark : str, optional
+        A file, relative to the folder, that an older one must hold unless it is empty: so that a
+        slip (``--output ~``) never deletes anything else.
 
     Yields
     ------
     Path
         Where to write. It is removed when the block raises.
+
+    Raises
+    ------
+    InputError
+        If an older folder without that file stands there.
     """
+    if mark is not None and _holds_others(path, mark):
+        raise InputError(
+            f"{path} is a folder with other files in it (no {mark})",
+            "a new folder, or an older one of the same kind",
+            "choose another output, or remove that folder",
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
@@ -60,6 +76,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _holds_others(path: Path, mark: str) -> bool:
+    """Tell whether a folder has content, hidden files aside, but not the mark."""
+    if not path.is_dir() or (path / mark).is_file():
+        return False
+    return any(not found.name.startswith(".") for found in path.iterdir())
 
 
 def _umask() -> int:

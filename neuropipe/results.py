@@ -26,6 +26,7 @@ VERDICTS: tuple[Verdict, ...] = ("good", "doubtful", "bad")
 GROUP = "group"  # the recording name of a result over a whole dataset
 _SVG_LIMIT = 150_000  # bytes; larger figures are stored as PNG
 _PNG_DPI = 110
+_SECTION = "section.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,10 +165,10 @@ class Result:
 
     def write(self, folder: Path) -> None:
         """Write the result folder, whole or not at all."""
-        with atomic_folder(Path(folder)) as temporary:
+        with atomic_folder(Path(folder), _SECTION) as temporary:
             self.arrays.to_netcdf(temporary / "result.nc", engine="h5netcdf")
             _dump(temporary / "metrics.json", [asdict(m) for m in self.metrics])
-            _dump(temporary / "section.json", self._section())
+            _dump(temporary / _SECTION, self._section())
             _dump(temporary / "provenance.json", self.provenance)
             (temporary / "figures").mkdir()
             for figure in self.figures:
@@ -200,7 +201,7 @@ class Result:
         """
         folder = Path(folder)
         try:
-            section = json.loads((folder / "section.json").read_text(encoding="utf-8"))
+            section = json.loads((folder / _SECTION).read_text(encoding="utf-8"))
             figures = [
                 ResultFigure(**f, path=_figure_path(folder, f["name"]))
                 for f in section.pop("figures")

@@ -141,7 +141,7 @@ def fetch_atlas(
     image, table = normalised(name, bunch)
     import nibabel
 
-    with atomic_folder(Path(output)) as folder:
+    with atomic_folder(Path(output), IMAGE) as folder:
         nibabel.save(image, folder / IMAGE)
         table.to_csv(folder / TABLE, sep="\t", index=False, lineterminator="\n")
 

@@ -32,6 +32,8 @@ def simulate(kind: str, settings: str, output: Path) -> None:
             f"simulation is {kind!r}", f"one of {', '.join(SIMULATIONS)}", "correct it"
         )
     parsed = parse_settings(SIMULATIONS[kind], settings, f"settings of simulation {kind}")
+    from neuropipe.simulate.truth import SUMMARY
+
     writer = import_module(f"neuropipe.simulate.{kind}_files")
-    with atomic_folder(Path(output)) as folder:
+    with atomic_folder(Path(output), SUMMARY) as folder:
         writer.write(parsed, folder)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from neuropipe.atomic import atomic_file, atomic_folder
+from neuropipe.errors import InputError
 
 
 def test_file_appears_on_success(tmp_path: Path) -> None:
@@ -28,6 +29,25 @@ def test_a_failure_leaves_the_older_file(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         fail()
     assert [p.read_text() for p in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_folder_of_something_else_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    with atomic_folder(tmp_path / "home", "mark") as path:  # an empty one may be
+        (path / "mark").write_text("1")
+    with atomic_folder(tmp_path / "home", "mark") as path:
+        (path / "mark").write_text("2")
+    assert (tmp_path / "home" / "mark").read_text() == "2"
+    (tmp_path / "home" / "mark").rename(tmp_path / "home" / "thesis")
+
+    def slip() -> None:
+        with atomic_folder(tmp_path / "home", "mark"):
+            raise AssertionError
+
+    with pytest.raises(InputError, match="home is a folder with other files"):
+        slip()
+    assert (tmp_path / "home" / "thesis").read_text() == "2"
+    assert [p.name for p in tmp_path.iterdir()] == ["home"]
 
 
 def test_a_failure_leaves_the_older_folder(tmp_path: Path) -> None:

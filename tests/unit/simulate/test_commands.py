@@ -29,7 +29,8 @@ def test_a_dataset_appears_with_its_truth(kind, tmp_path):
 
 def test_an_older_dataset_is_replaced(tmp_path):
     output = tmp_path / "demo"
-    output.mkdir()
+    (output / "truth").mkdir(parents=True)
+    (output / "truth" / "truth.json").write_text("{}")
     (output / "old.txt").write_text("old")
     simulate("calcium", json.dumps(SMALL["calcium"]), output)
     assert not (output / "old.txt").exists()
