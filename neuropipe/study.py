@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field
 
@@ -36,8 +36,23 @@ from neuropipe.report.settings import ReportSettings
 from neuropipe.results import GROUP
 from neuropipe.settings import Settings
 
+T = TypeVar("T")
 LOCKS = Path("config/recordings")
 RESOURCES = Path("resources")
+
+
+def _remembered(method: Callable[..., T]) -> Callable[..., T]:
+    """Keep a method's answers: Snakemake asks for every ready job whenever a job has finished."""
+    name = f"_{method.__name__}_answers"
+
+    @wraps(method)
+    def ask(self: Study, *arguments: str | None) -> T:
+        answers: dict[tuple[str | None, ...], T] = self.__dict__.setdefault(name, {})
+        if arguments not in answers:
+            answers[arguments] = method(self, *arguments)
+        return answers[arguments]
+
+    return ask
 
 
 class Config(Settings):
@@ -53,7 +68,7 @@ class Config(Settings):
     report: ReportSettings = Field(default=ReportSettings(), description="report pages")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Study:
     """Manifest, configuration and locks of one study.
 
@@ -149,6 +164,7 @@ class Study:
             return "local"
         return "simulated" if isinstance(source, SimulateSource) else "remote"
 
+    @_remembered
     def sources(self, name: str, recording: str) -> list[str]:
         """Files that must lie ready before a recording can be read; none for a local dataset."""
         ready = {
@@ -197,6 +213,7 @@ class Study:
             and dataset.analyses.get(part.name, True) is not False
         ]
 
+    @_remembered
     def settings(self, name: str, part: str) -> str:
         """Settings of one part for one dataset: the configuration with the manifest's overrides.
 
@@ -220,6 +237,7 @@ class Study:
         )
         return validated(PARTS[part].settings, merged, where, ManifestError).model_dump_json()
 
+    @_remembered
     def read_settings(self, name: str) -> str:
         """Reading options of a dataset as JSON, validated by its modality's model.
 
@@ -241,12 +259,14 @@ class Study:
         source = self.dataset(name).source
         return json.dumps(source.settings if isinstance(source, SimulateSource) else {})
 
+    @_remembered
     def card(self, name: str) -> str:
         """Name, title, modality, licence and citation of a dataset as JSON, for its report."""
         dataset = self.dataset(name)
         fields = ("title", "modality", "license", "citation")
         return json.dumps({"name": name} | {field: getattr(dataset, field) for field in fields})
 
+    @_remembered
     def files_digest(self, name: str, recording: str | None = None) -> str:
         """Hash the lock's rows of a recording, or of the whole dataset.
 
@@ -257,6 +277,7 @@ class Study:
         chosen = locked.values() if recording is None else [locked[recording]]
         return hashlib.sha256(repr(list(chosen)).encode()).hexdigest()[:16]
 
+    @_remembered
     def code(self, part: str, name: str | None = None) -> str:
         """Fingerprint of a part's code: ``ingest``, ``simulate``, or a part of the table.
 
