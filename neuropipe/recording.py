@@ -207,11 +207,19 @@ class Recording:
         try:
             with xr.open_datatree(path, engine="h5netcdf") as opened:
                 tree = opened.load()
-        except (OSError, ValueError, KeyError) as error:
+        # Whatever h5py, h5netcdf and xarray raise on a damaged file; a KeyError names the part.
+        except Exception as error:
             raise InputError(f"{path}: {error}", "a readable recording", remedy) from error
         if tree.attrs.get("format") != FORMAT:
             raise InputError(f"{path} has format {tree.attrs.get('format')!r}", FORMAT, remedy)
-        return cls._from_tree(tree).check()
+        try:
+            return cls._from_tree(tree).check()
+        except InputError as error:
+            raise InputError(f"{path}: {error.given}", error.expected, error.remedy) from error
+        except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise InputError(
+                f"{path} is incomplete: {error}", "a whole recording", remedy
+            ) from error
 
     def _groups(self) -> dict[str, xr.Dataset]:
         root = {name: getattr(self, name) for name in _TEXT}

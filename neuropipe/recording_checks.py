@@ -14,6 +14,7 @@ from neuropipe.errors import InputError
 from neuropipe.names import check_name
 
 MODALITIES = ("fmri", "calcium", "spikes", "images")
+_LISTS = ("sources", "history")  # the other plain parts are dictionaries
 _MAIN = {"fmri": "signals", "calcium": "signals", "spikes": "spikes", "images": "responses"}
 _TIME_TOLERANCE = 1e-3  # of one sampling step
 
@@ -40,6 +41,9 @@ def check_identity(entities: Mapping[str, str], plain: Mapping[str, Any]) -> Non
     if entities["modality"] not in MODALITIES:
         raise _broken(f"modality is {entities['modality']!r}", f"one of {', '.join(MODALITIES)}")
     for name, value in plain.items():
+        kind = list if name in _LISTS else dict
+        if not isinstance(value, kind):
+            raise _broken(f"{name} is a {type(value).__name__}", f"a {kind.__name__}")
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError) as error:

@@ -8,13 +8,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from pydantic import BaseModel, ConfigDict
+
 from neuropipe.atomic import atomic_folder
 from neuropipe.errors import ResultError
+from neuropipe.manifest import validated
 from neuropipe.names import check_name
 
 if TYPE_CHECKING:
@@ -62,6 +64,8 @@ class Metric:
     better : {"higher", "lower", ""}
         Which way is better; ``""`` where neither is. The index ranks subjects by it.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)  # when read from a file
 
     name: str
     value: float | None
@@ -201,22 +205,22 @@ class Result:
         """
         folder = Path(folder)
         try:
-            section = json.loads((folder / _SECTION).read_text(encoding="utf-8"))
-            figures = [
-                ResultFigure(**f, path=_figure_path(folder, f["name"]))
-                for f in section.pop("figures")
-            ]
-            metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+            parts = {part: _load(folder / f"{part}.json") for part in _Stored.model_fields}
+            stored = validated(_Stored, parts, str(folder), ResultError)
+            words = stored.section.model_dump(exclude={"figures"})
             return cls(
-                **section,
-                figures=figures,
-                metrics=[Metric(**_with_interval(m)) for m in metrics],
-                provenance=json.loads((folder / "provenance.json").read_text(encoding="utf-8")),
+                **words,
+                figures=[
+                    ResultFigure(**f.model_dump(), path=_figure_path(folder, f.name))
+                    for f in stored.section.figures
+                ],
+                metrics=stored.metrics,
+                provenance=stored.provenance,
                 arrays=_load_arrays(folder / "result.nc")
                 if arrays
                 else cast("xr.Dataset", _NotLoaded(folder)),
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ResultError(
                 f"{folder}: {error}", "a complete result folder", "delete it and run again"
             ) from error
@@ -247,12 +251,45 @@ def _load_arrays(path: Path) -> xr.Dataset | xr.DataTree:
     return tree if tree.children else tree.to_dataset()
 
 
-def _with_interval(values: Mapping[str, Any]) -> dict[str, Any]:
-    interval = values["interval"]
-    return {**values, "interval": None if interval is None else tuple(interval)}
+class _FigureWords(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    title: str
+    caption: str
+
+
+class _Section(BaseModel):
+    """What ``section.json`` holds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    analysis: str
+    dataset: str
+    recording: str
+    subject: str
+    title: str
+    methods: str
+    references: dict[str, str]
+    facts: dict[str, str]
+    warnings: list[str]
+    figures: list[_FigureWords]
+
+
+class _Stored(BaseModel):
+    """The JSON files of a result folder, by stem."""
+
+    section: _Section
+    metrics: list[Metric]
+    provenance: dict[str, Any]
+
+
+def _load(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _figure_path(folder: Path, name: str) -> Path:
+    check_name(name, f"figure of {folder}")
     for suffix in (".svg", ".png"):
         path = folder / "figures" / f"{name}{suffix}"
         if path.is_file():

@@ -90,6 +90,10 @@ def _examples(ax: Axes, recording: Recording, numbers: CalciumNumbers) -> None:
     assert recording.signals is not None
     traces, time = recording.signals.values, recording.signals["time"].values
     usable = np.flatnonzero(np.isfinite(numbers.snr))
+    if not len(usable):  # all constant
+        ax.text(0.5, 0.5, "no unit varies", ha="center", va="center", transform=ax.transAxes)
+        ax.set_axis_off()
+        return
     ranked = usable[np.argsort(-numbers.snr[usable], kind="stable")]
     chosen = ranked[np.unique(np.linspace(0, len(ranked) - 1, _N_EXAMPLES).round().astype(int))]
     for row, unit in enumerate(chosen):
