@@ -1,0 +1,68 @@
+"""One call of the workflow on real recordings of every kind ends in a page for each subject."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from neuropipe.lock import lock_command
+from neuropipe.manifest import read_lock, write_lock
+from neuropipe.reference import default_config
+from tests.workflow.conftest import run_snakemake
+
+MANIFEST = Path(__file__).parents[1] / "recorded" / "data_manifest.yaml"
+SUBJECTS = {
+    "bids-haxby": 1, "roi-hcp-rest": 24, "roi-abide-nyu": 100, "nwb-worm": 1, "nwb-place-cells": 1,
+    "nwb-human-mtl": 1, "images-v4": 4,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def recorded(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of all recorded datasets, locked; two recordings of each are kept and run."""
+    folder = tmp_path_factory.mktemp("recorded")
+    text = MANIFEST.read_text().replace("../../../shared/data", str(shared_data))
+    (folder / "data_manifest.yaml").write_text(text)
+    (folder / "config").mkdir()
+    (folder / "config" / "config.yaml").write_text(default_config())
+    lock_command(manifest=folder / "data_manifest.yaml", names=[], all_=True)
+    for name, n_subjects in SUBJECTS.items():
+        lock = folder / "config" / "recordings" / f"{name}.tsv"
+        recordings = read_lock(lock, name)
+        assert len({r.subject for r in recordings}) == n_subjects
+        write_lock(lock, recordings[:2])
+    # Two subjects are too few to predict anything from.
+    trimmed = text.replace("connectivity: {targets: [diagnosis, sex, age]}", "connectivity: {}")
+    (folder / "data_manifest.yaml").write_text(trimmed)
+    run_snakemake(folder)
+    return folder
+
+
+@pytest.mark.workflow
+def test_every_subject_has_a_page(recorded: Path) -> None:
+    for name in SUBJECTS:
+        pages = list((recorded / "results" / name / "report").glob("sub-*.html"))
+        subjects = {r.subject for r in read_lock(recorded / f"config/recordings/{name}.tsv", name)}
+        assert {p.name for p in pages} == {f"sub-{s}.html" for s in subjects}
+        assert all(p.stat().st_size < 3e6 for p in pages)
+    assert (recorded / "results" / "index.html").is_file()
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize(
+    ("result", "metric", "known", "tolerance"),
+    [
+        ("nwb-worm/connectivity/sub-20220802", "homologous connectivity", 0.59, 0.01),
+        ("nwb-worm/connectivity/sub-20220802", "mean connectivity", 0.055, 0.002),
+        ("nwb-place-cells/quality/sub-animal1", "spatial information", 1.2, 0.1),
+        ("images-v4/quality/session-201016", "split-half reliability", 0.74, 0.01),
+    ],
+)
+def test_known_numbers_stand_in_the_results(
+    result: str, metric: str, known: float, tolerance: float, recorded: Path
+) -> None:
+    metrics = json.loads((recorded / "results" / result / "metrics.json").read_text())
+    found = {m["name"]: m["value"] for m in metrics}
+    assert found[metric] == pytest.approx(known, abs=tolerance)
