@@ -54,7 +54,7 @@ def validate(name: str, *, output: Path | None = None, full: bool = False) -> in
     table = Table("check", "measured", "threshold", "", title=f"neuropipe validate {name}")
     for row in rows:
         mark = "[green]pass[/]" if row.passed else "[red]FAIL[/]"
-        table.add_row(row.name, str(row.measured), str(row.threshold), mark)
+        table.add_row(row.name, f"{row.measured:.4g}", row.threshold, mark)
     Console(width=120).print(table)
     if output is not None:
         with atomic_file(output) as temporary:
