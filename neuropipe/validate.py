@@ -17,7 +17,11 @@ from neuropipe.stats.checks import Check
 
 #: Modules whose `checks()` make up each proof.
 PROOFS = {
-    "simulate": ("neuropipe.simulate.validate", "neuropipe.simulate.validate_stimuli"),
+    "simulate": (
+        "neuropipe.simulate.fmri_checks",
+        "neuropipe.simulate.calcium_checks",
+        "neuropipe.simulate.stimuli_checks",
+    ),
     "connectivity": ("neuropipe.connectivity.validate",),
 }
 

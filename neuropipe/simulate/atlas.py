@@ -42,12 +42,12 @@ def roi_table(n_rois: int) -> pd.DataFrame:
 
 def _shared_out(total: int, sizes: tuple[int, ...]) -> list[int]:
     """Share `total` out in proportion to `sizes`, at least one each (largest remainder)."""
+    if total == sum(sizes):
+        return list(sizes)
     exact = np.array(sizes) * (total - len(sizes)) / sum(sizes)
     counts = np.floor(exact).astype(int)
     for place in np.argsort(counts - exact, kind="stable")[: total - len(sizes) - counts.sum()]:
         counts[place] += 1
-    if total == sum(sizes):
-        return list(sizes)
     return [int(count) + 1 for count in counts]
 
 

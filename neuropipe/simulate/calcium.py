@@ -100,7 +100,7 @@ def sim_calcium(settings: CalciumSimulation, *, structured: bool = True) -> Calc
     """
     partitions = draw_partitions(settings)
     epochs = _epochs(settings)
-    expressed = _expressed(settings)
+    expressed = draw_expressed(settings)
     if not structured:
         partitions[:], expressed[:] = BACKGROUND, False
     before = lead_in(settings)
@@ -117,7 +117,9 @@ def sim_calcium(settings: CalciumSimulation, *, structured: bool = True) -> Calc
             start = before + round(epochs[animal, epoch, 0] * settings.sampling_rate)
             for community, samples in enumerate(calendars[epoch].draw(rng)):
                 members = np.flatnonzero(partitions[epoch] == community)
-                activity[animal][np.ix_(members, start + samples)] += gains[members, None]
+                # Two events of one sample add up, which indexed += would not do.
+                at = np.ix_(members, start + samples)
+                np.add.at(activity[animal], at, gains[members, None])
     presence = draw_presence(settings)
     return CalciumData(
         traces=to_traces(settings, activity, presence),
@@ -282,7 +284,13 @@ def _epochs(settings: CalciumSimulation) -> np.ndarray:
     return np.stack([start, start + length], axis=-1)
 
 
-def _expressed(settings: CalciumSimulation) -> np.ndarray:
+def draw_expressed(settings: CalciumSimulation) -> np.ndarray:
+    """Draw which animals show an epoch's communities: some the last one's, all the others'.
+
+    Returns
+    -------
+    array of bool of shape (n_animals, n_epochs)
+    """
     expressed = np.ones((settings.n_animals, settings.n_epochs), dtype=bool)
     if settings.n_epochs > 1:
         order = stream(settings.seed, _SHARED, 2).permutation(settings.n_animals)

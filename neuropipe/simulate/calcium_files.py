@@ -200,6 +200,9 @@ def _truth(data: CalciumData, animal: int) -> xr.Dataset:
             "expressed": ("epoch", data.expressed[animal]),
             "driver": ("community", data.drivers),
         },
-        coords={"neuron": np.array(data.names, dtype=object), "time": ("time", time)},
+        coords={
+            "neuron": np.array(data.names, dtype=object),
+            "time": ("time", time, {"unit": "s"}),
+        },
         attrs={"sampling_rate": data.sampling_rate},
     )

@@ -78,7 +78,7 @@ def sim_hub(settings: CalciumSimulation, *, silence: int | None = None) -> Calci
         With one epoch that lasts the whole recording.
     """
     circuit = wiring(settings)
-    events = _events(settings, circuit, silence)
+    events = _events(circuit, *_chances(settings, circuit), silence)
     gains = np.stack(
         [
             stream(settings.seed, _HUB, 1, animal).uniform(*settings.gain, settings.n_neurons)
@@ -116,10 +116,11 @@ def silencing_effects(settings: CalciumSimulation) -> np.ndarray:
         1 - events without the neuron / events with it, over the community's other members.
     """
     circuit = wiring(settings)
-    full = _events(settings, circuit, None).sum(axis=(0, 2))
+    own, chance = _chances(settings, circuit)
+    full = _events(circuit, own, chance).sum(axis=(0, 2))
     effects = np.zeros((settings.n_neurons, settings.n_communities))
     for neuron in range(settings.n_neurons):
-        without = _events(settings, circuit, neuron).sum(axis=(0, 2))
+        without = _events(circuit, own, chance, neuron).sum(axis=(0, 2))
         for community in range(settings.n_communities):
             members = np.flatnonzero(circuit.partition == community)
             others = members[members != neuron]
@@ -127,8 +128,11 @@ def silencing_effects(settings: CalciumSimulation) -> np.ndarray:
     return effects
 
 
-def _events(settings: CalciumSimulation, circuit: Wiring, silence: int | None) -> np.ndarray:
-    """Run the circuit: events (n_animals, n_neurons, lead_in + n_samples), 0 or 1."""
+def _chances(settings: CalciumSimulation, circuit: Wiring) -> tuple[np.ndarray, np.ndarray]:
+    """Draw who fires unprompted (bool), and the number below which a neuron's prompts succeed.
+
+    Both have the shape (lead_in + n_samples, n_animals, n_neurons).
+    """
     n_animals, n = settings.n_animals, settings.n_neurons
     n_samples = lead_in(settings) + settings.n_samples
     rng = stream(settings.seed, _HUB, 2)
@@ -141,16 +145,20 @@ def _events(settings: CalciumSimulation, circuit: Wiring, silence: int | None) -
         members = np.flatnonzero(circuit.partition == community)
         joins = rng.uniform(size=(n_samples, n_animals, len(members))) < _JOINS
         own[:, :, members] |= calls[..., None] & joins
-    chance = rng.uniform(size=(n_samples, n_animals, n))
-    if silence is not None:
-        own[:, :, silence] = False
+    return own, rng.uniform(size=(n_samples, n_animals, n))
+
+
+def _events(
+    circuit: Wiring, own: np.ndarray, chance: np.ndarray, silence: int | None = None
+) -> np.ndarray:
+    """Run the circuit: events (n_animals, n_neurons, lead_in + n_samples), 0 or 1."""
     # Causes are independent: the chance that none acts is the product over them.
     log_fails = np.log1p(-circuit.coupling)
-    fired = np.zeros((n_samples, n_animals, n), dtype=bool)
-    fired[0] = own[0]
-    for sample in range(1, n_samples):
-        caused = chance[sample] < -np.expm1(fired[sample - 1] @ log_fails)
-        fired[sample] = own[sample] | caused
+    fired = own.copy()
+    if silence is not None:
+        fired[0, :, silence] = False
+    for sample in range(1, len(own)):
+        fired[sample] |= chance[sample] < -np.expm1(fired[sample - 1] @ log_fails)
         if silence is not None:
             fired[sample, :, silence] = False
     return fired.transpose(1, 2, 0).astype(np.float64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuropipe.simulate.calcium import CalciumData, sim_calcium
+from neuropipe.simulate.calcium import CalciumData, draw_expressed, sim_calcium
 from neuropipe.simulate.settings import CalciumSimulation
 
 
@@ -62,7 +62,7 @@ def independent(settings: CalciumSimulation) -> CalciumData:
     Parameters
     ----------
     settings : CalciumSimulation
-        Every neuron fires privately at the mean rate that it has in the structured data.
+        Every neuron fires privately at the mean rate of all neurons in the structured data.
 
     Returns
     -------
@@ -70,6 +70,7 @@ def independent(settings: CalciumSimulation) -> CalciumData:
         Its partitions are all background, and no epoch is expressed.
     """
     in_community = settings.n_communities * settings.community_size / settings.n_neurons
-    rate = settings.private_rate + settings.event_rate * in_community
+    shown = draw_expressed(settings).mean()
+    rate = settings.private_rate + settings.event_rate * in_community * shown
     lonely = settings.model_copy(update={"private_rate": rate, "homologues": 0.0})
     return sim_calcium(lonely, structured=False)

@@ -6,7 +6,7 @@ drive decays exponentially. `neuropipe.simulate.networks` turns drive into spike
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,10 @@ class Circuit:
     def connected(self) -> NDArray[np.bool_]:
         """Whether the column's unit drives the row's unit, shape (n_units, n_units)."""
         return np.asarray(self.weights != 0)
+
+    def scaled(self, factor: float) -> Circuit:
+        """Multiply all weights, to turn log rates into input for integrate-and-fire units."""
+        return replace(self, weights=self.weights * factor)
 
 
 def hub_circuit(

@@ -55,7 +55,8 @@ class Population:
     block_response, block_difference : array of shape (n_rois,)
         Response to a task block, and what ``y_block`` adds (1) or subtracts (0).
     noise_sd : float
-        Standard deviation of the noise.
+        Standard deviation of the noise, from the variance of the networks' signal (without what
+        labels and tasks add).
     """
 
     rois: pd.DataFrame
@@ -224,6 +225,7 @@ def sim_fmri(
     regressor = _regressor(settings, times)
     n_samples = process_length(settings)
     sampler = _Sampler(times[:, None] - shared.delays, n_samples)
+    spectrum = bold_spectrum(n_samples, STEP)
     shape = (len(chosen), settings.n_volumes, settings.n_rois)
     bold = np.empty(shape, dtype=np.float32)
     states = np.zeros(shape[:2], dtype=np.int8)
@@ -238,7 +240,6 @@ def sim_fmri(
                 settings.n_states, settings.duration + 1, STEP, dwell, rng, order=order
             )
             states[row] = path[np.round(times / STEP).astype(int)]
-        spectrum = bold_spectrum(n_samples, STEP)
         factors = gaussian_process(spectrum, n_samples, len(NETWORKS), rng)
         mixing = shared.mixing(loadings[row]).astype(np.float32)
         signal = np.einsum("tik,tik->ti", sampler(factors), mixing[states[row]])
@@ -263,14 +264,16 @@ class _Sampler:
     def __init__(self, times: np.ndarray, n_samples: int) -> None:
         place = np.mod(times / STEP, n_samples)
         self._before = place.astype(int) % n_samples
-        self._after = (self._before + 1) % n_samples
         self._share = (place - np.floor(place)).astype(np.float32)[..., None]
 
     def __call__(self, factors: np.ndarray) -> np.ndarray:
         """Sample factors (n_samples, n_factors) as (n_times, n_rois, n_factors)."""
         values = factors.astype(np.float32)
-        before = values[self._before]
-        return np.asarray(before + self._share * (values[self._after] - before))
+        steps = np.roll(values, -1, axis=0) - values
+        delayed = steps.take(self._before, axis=0)
+        delayed *= self._share
+        delayed += values.take(self._before, axis=0)
+        return delayed
 
 
 def _subject_loadings(settings: FmriSimulation, shared: Population, subject: int) -> np.ndarray:

@@ -22,7 +22,7 @@ _L = 16  # samples a segment of 15 s
 
 
 def checks() -> list[Check]:
-    """Measure the claims; about 25 s on one core."""
+    """Measure the claims; about 18 s on one core."""
     return [*_process_checks(), *_label_checks(), *_family_checks(), *_oracle_checks()]
 
 
@@ -183,12 +183,11 @@ def _family_checks() -> list[Check]:
 def _oracle_checks() -> list[Check]:
     base = FmriSimulation(n_subjects=40, duration=600, repetition_time=15 / _L, y_fc=0)
     still = base.model_copy(update={"switching": "none"})
-    spatial, linear, aware = imputation(still, 0.5)
+    spatial, linear, _ = imputation(still, 0.5)
     found = [
         between("fmri: T1 masked R2 of the spatial Wiener filter", spatial, 0.4, 0.65,
                 f"stationary, ratio 0.5; spatio-temporal {linear:.3f}"),
         at_least("fmri: T1 gain of time", linear - spatial, 0.005, "spatio-temporal - spatial"),
-        at_most("fmri: T1 gain of states", abs(aware - linear), 1e-9, "there is one state"),
     ]  # fmt: skip
     update = {"switching": "loadings", "noise": "matched"}
     spatial, linear, aware = imputation(base.model_copy(update=update), 0.8)

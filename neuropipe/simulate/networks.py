@@ -13,6 +13,9 @@ from neuropipe.errors import SettingsError
 from neuropipe.simulate.circuits import Circuit, Floats
 from neuropipe.simulate.engine import IntegrateAndFire, PointProcess, Simulated, run
 
+#: Input of integrate-and-fire units, in distances from rest to threshold, per unit of log rate:
+#: of a synapse, and of an outside drive. Both move a rate about as much as in the point process.
+SYNAPSE_TO_INPUT, DRIVE_TO_INPUT = 0.25, 0.15
 _MAX_RADIUS = 0.45  # excitatory spikes caused by a spike; at 0.63 such circuits ran away
 Array = NDArray[np.float64]
 
@@ -121,7 +124,6 @@ def simulate_integrate_and_fire(
     membrane: float = 0.020,
     noise: float = 0.25,
     refractory: float = 0.002,
-    weight_scale: float = 0.25,
     dt: float = 1e-3,
 ) -> Simulated:
     """Simulate leaky integrate-and-fire units with exponential synapses and membrane noise.
@@ -129,7 +131,7 @@ def simulate_integrate_and_fire(
     Parameters
     ----------
     circuit : Circuit
-        Its weights are multiplied by `weight_scale`.
+        Its weights are input, in distances from rest to threshold.
     drive : array of shape (n_samples, n_units)
         External input; 1 is the distance from rest to threshold.
     target_rates : array of shape (n_units,)
@@ -144,9 +146,6 @@ def simulate_integrate_and_fire(
         Standard deviation of the free membrane potential.
     refractory : float
         Time at reset after a spike, in s.
-    weight_scale : float
-        Input per unit of weight. The default moves a target's rate about as much as the same
-        weight does in the point process.
 
     Returns
     -------
@@ -172,19 +171,11 @@ def simulate_integrate_and_fire(
             f"{curve[0]:.2g} to {curve[-1]:.3g} Hz for these units",
             "correct the rates",
         )
-    weights = circuit.weights * weight_scale
-    scaled = Circuit(
-        weights=weights,
-        delays=circuit.delays,
-        signs=circuit.signs,
-        hubs=circuit.hubs,
-        time_constant=circuit.time_constant,
-    )
     area = dt / -np.expm1(-dt / circuit.time_constant)
     mean_drive = np.asarray(drive, dtype=np.float64).mean(axis=0)
-    baseline = np.interp(rates, curve, inputs) - weights @ rates * area - mean_drive
+    baseline = np.interp(rates, curve, inputs) - circuit.weights @ rates * area - mean_drive
     unit = IntegrateAndFire(baseline=baseline, membrane=membrane, noise=noise, silent=silent, dt=dt)
-    return run(scaled, unit, drive, rng, drive_step=drive_step, duration=duration, dt=dt)
+    return run(circuit, unit, drive, rng, drive_step=drive_step, duration=duration, dt=dt)
 
 
 def rate_curve(

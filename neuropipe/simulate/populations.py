@@ -247,10 +247,10 @@ def stimulus_population(
     height, width : int
         Of a frame, in pixels.
     gating : {"none", "stimulus", "units"}
-        ``"stimulus"``: a gated unit doubles its log-rate gain where exactly one of two other
-        units' filter outputs is above its median. ``"units"``: where exactly one of two other
-        units spiked in the previous frame; those units have rates of ln 2 per frame, so that they
-        spike in about half of the frames.
+        ``"stimulus"``: the log rate of a gated unit rises by `gate_gain` where exactly one of two
+        other units' filter outputs is above its median, and falls by as much elsewhere.
+        ``"units"``: where exactly one of two other units spiked in the previous frame; those units
+        have rates of ln 2 per frame, so that they spike in about half of the frames.
     gated_share : float
         Share of the units that are gated; their gates are drawn from the rest.
     gate_gain : float

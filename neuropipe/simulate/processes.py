@@ -7,6 +7,7 @@ need.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import gamma
 
 import numpy as np
@@ -24,8 +25,9 @@ def stream(seed: int, *keys: int) -> np.random.Generator:
     seed : int
         Of the simulation.
     *keys : int
-        What the numbers are for, such as purpose, subject and run: a subject stays the same
-        whatever the number of subjects.
+        What the numbers are for, such as purpose, subject and run: a subject's stay the same
+        whatever the number of subjects. Purposes of one simulation differ in the first key, or
+        have as many keys: a missing key counts as 0.
     """
     return np.random.default_rng([seed, *keys])
 
@@ -54,6 +56,7 @@ def hrf(step: float) -> np.ndarray:
     return np.asarray(response / response.sum())
 
 
+@lru_cache(maxsize=16)
 def bold_spectrum(n_samples: int, step: float) -> np.ndarray:
     """Power of slow network fluctuations after the haemodynamic response, with unit variance.
 
@@ -69,7 +72,7 @@ def bold_spectrum(n_samples: int, step: float) -> np.ndarray:
     Returns
     -------
     array of shape (n_samples // 2 + 1,)
-        Expected variance at each frequency of ``numpy.fft.rfftfreq``; sums to 1.
+        Expected variance at each frequency of ``numpy.fft.rfftfreq``; sums to 1. Read-only.
 
     Raises
     ------
@@ -85,7 +88,9 @@ def bold_spectrum(n_samples: int, step: float) -> np.ndarray:
     phase = np.exp(-2j * np.pi * _FINE * np.outer(frequency[inside], np.arange(len(response))))
     power = np.zeros(len(frequency))
     power[inside] = np.abs(phase @ response) ** 2 / frequency[inside]
-    return np.asarray(power / power.sum())
+    power /= power.sum()
+    power.setflags(write=False)
+    return power
 
 
 def ar1_spectrum(n_samples: int, step: float, time_constant: float) -> np.ndarray:

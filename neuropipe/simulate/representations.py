@@ -7,14 +7,16 @@ generator says which families of statistics can do so, and which cannot.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 
+from neuropipe.errors import SettingsError
+
 Array = NDArray[np.float64]
-N_CONDITIONS = 62
 
 #: Names of the four shapes: geometry (flat, twisted) by topology (touching, untangled).
 EIGHTS = ("flat8", "twist8", "uflat8", "utwist8")
@@ -54,14 +56,34 @@ def figure_eights(n_points: int = 50) -> dict[str, Array]:
     return shapes
 
 
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """Sizes of a data set of representations.
+
+    Parameters
+    ----------
+    n_subjects, n_regions, n_conditions, n_channels : int
+    """
+
+    n_subjects: int = 24
+    n_regions: int = 8
+    n_conditions: int = 62
+    n_channels: int = 100
+
+    def empty(self, n_repeats: int = 1) -> NDArray[np.float32]:
+        """Make an array of shape (s, r, n_repeats, n, p) to be filled."""
+        shape = (self.n_subjects, self.n_regions, n_repeats, self.n_conditions, self.n_channels)
+        return np.empty(shape, dtype=np.float32)
+
+
+DESIGN = Design()
+
+
 def planted_regions(
     rng: np.random.Generator,
+    design: Design = DESIGN,
     *,
-    n_subjects: int = 24,
-    n_regions: int = 8,
-    n_conditions: int = N_CONDITIONS,
     n_latents: int = 6,
-    n_channels: int = 100,
     n_repeats: int = 1,
     warp: float = 0.0,
     noise: float = 0.0,
@@ -71,12 +93,15 @@ def planted_regions(
     Parameters
     ----------
     rng : numpy.random.Generator
-    n_subjects, n_regions, n_conditions, n_latents, n_channels, n_repeats : int
-        The first half of the latents is the same in all regions.
+    design : Design
+    n_latents : int
+        The first half of them is the same in all regions.
+    n_repeats : int
     warp : float
         0 to 1: how far each latent axis is bent by a monotone curve of the subject's own.
     noise : float
-        Standard deviation of channel noise in each repeat; the signal's variance is 1 a channel.
+        Standard deviation of channel noise in each repeat; before warping, the variance of the
+        signal is 1 a channel.
 
     Returns
     -------
@@ -88,20 +113,17 @@ def planted_regions(
     Nothing here favours topology: distances are informative at every scale. Correlation distances
     are measured equally well at all ranks; among Euclidean ones the large are measured best.
     """
-    latents = rng.standard_normal((n_regions, n_conditions, n_latents))
+    latents = rng.standard_normal((design.n_regions, design.n_conditions, n_latents))
     latents[:, :, : n_latents // 2] = latents[0, :, : n_latents // 2]
-    return _observed(latents, rng, n_subjects, n_channels, n_repeats, warp, noise)
+    return _observed(latents, rng, design.empty(n_repeats), warp, noise)
 
 
 def layout_regions(
     rng: np.random.Generator,
+    design: Design = DESIGN,
     *,
-    n_subjects: int = 24,
-    n_regions: int = 8,
-    n_conditions: int = N_CONDITIONS,
     n_clusters: int = 8,
     n_latents: int = 6,
-    n_channels: int = 100,
     spread: float = 0.3,
     warp: float = 0.3,
     noise: float = 3.5,
@@ -111,7 +133,8 @@ def layout_regions(
     Parameters
     ----------
     rng : numpy.random.Generator
-    n_subjects, n_regions, n_conditions, n_clusters, n_latents, n_channels : int
+    design : Design
+    n_clusters, n_latents : int
     spread : float
         Standard deviation within clusters, the same in all regions; that of all latents is 1.
     warp, noise : float
@@ -122,21 +145,18 @@ def layout_regions(
     array of shape (n_subjects, n_regions, 1, n_conditions, n_channels), float32
         Who neighbours whom says nothing of the region; graded distances between clusters do.
     """
-    members = rng.permutation(np.arange(n_conditions) % n_clusters)
-    centres = rng.standard_normal((n_regions, n_clusters, n_latents))
-    within = rng.standard_normal((n_conditions, n_latents))
+    members = rng.permutation(np.arange(design.n_conditions) % n_clusters)
+    centres = rng.standard_normal((design.n_regions, n_clusters, n_latents))
+    within = rng.standard_normal((design.n_conditions, n_latents))
     latents = np.sqrt(1 - spread**2) * centres[:, members] + spread * within
-    return _observed(latents, rng, n_subjects, n_channels, 1, warp, noise)
+    return _observed(latents, rng, design.empty(), warp, noise)
 
 
 def scaled_regions(
     rng: np.random.Generator,
+    design: Design = DESIGN,
     *,
-    n_subjects: int = 24,
-    n_regions: int = 8,
-    n_conditions: int = N_CONDITIONS,
     n_latents: int = 6,
-    n_channels: int = 100,
 ) -> NDArray[np.float32]:
     """Simulate regions that differ in the scale of one common pattern and in nothing else.
 
@@ -145,22 +165,19 @@ def scaled_regions(
     array of shape (n_subjects, n_regions, 1, n_conditions, n_channels), float32
         Raw distances tell the regions apart; no statistic of ranks can.
     """
-    latents = rng.standard_normal((n_conditions, n_latents))
-    activity = np.empty((n_subjects, n_regions, 1, n_conditions, n_channels), dtype=np.float32)
-    for s in range(n_subjects):
+    latents = rng.standard_normal((design.n_conditions, n_latents))
+    activity = design.empty()
+    for subject in activity:
         own = latents + 0.3 * rng.standard_normal(latents.shape)
-        for r in range(n_regions):
-            scale = 1.25**r
-            activity[s, r, 0] = scale * own @ embedding(n_latents, n_channels, rng)
+        for r, region in enumerate(subject):
+            region[0] = 1.25**r * own @ embedding(n_latents, design.n_channels, rng)
     return activity
 
 
 def graph_regions(
     rng: np.random.Generator,
+    design: Design = DESIGN,
     *,
-    n_subjects: int = 24,
-    n_regions: int = 8,
-    n_conditions: int = N_CONDITIONS,
     warp: float = 1.0,
     redrawn: float = 0.02,
     flipped: float = 0.25,
@@ -172,7 +189,8 @@ def graph_regions(
     Parameters
     ----------
     rng : numpy.random.Generator
-    n_subjects, n_regions, n_conditions : int
+    design : Design
+        Its channels play no part.
     warp : float
         0 to 1: share of a magnitude that is the subject's and region's own.
     redrawn : float
@@ -192,19 +210,19 @@ def graph_regions(
         One half for the far side plus one half of the magnitude in [0, 1]; may leave [0, 1] with
         noise.
     """
-    distance = pdist(rng.standard_normal((n_conditions, 1)))
+    distance = pdist(rng.standard_normal((design.n_conditions, 1)))
     n_pairs = len(distance)
     far = distance > np.median(distance)
     common = rng.random(n_pairs)
-    dissimilarity = np.empty((n_subjects, n_regions, n_pairs))
-    for r in range(n_regions):
+    dissimilarity = np.empty((design.n_subjects, design.n_regions, n_pairs))
+    for r in range(design.n_regions):
         own_far, magnitude = far, common
         if informative == "sides":
             anew = rng.random(n_pairs) < redrawn
             own_far = np.where(anew, rng.random(n_pairs) < 0.5, far)
         else:
             magnitude = rng.random(n_pairs)
-        for s in range(n_subjects):
+        for s in range(design.n_subjects):
             side = own_far ^ (rng.random(n_pairs) < flipped)
             within = (1 - warp) * magnitude + warp * rng.random(n_pairs)
             within += noise * rng.standard_normal(n_pairs)
@@ -232,12 +250,9 @@ def cluster_memberships(
 
 def cluster_regions(
     rng: np.random.Generator,
+    design: Design = DESIGN,
     *,
-    n_subjects: int = 24,
-    n_regions: int = 8,
-    n_conditions: int = N_CONDITIONS,
     n_clusters: int = 8,
-    n_channels: int = 100,
     noise: float = 2.0,
 ) -> NDArray[np.float32]:
     """Simulate clusters with members of each region's own, whose mutual distances mean nothing.
@@ -245,7 +260,8 @@ def cluster_regions(
     Parameters
     ----------
     rng : numpy.random.Generator
-    n_subjects, n_regions, n_conditions, n_clusters, n_channels : int
+    design : Design
+    n_clusters : int
     noise : float
         Standard deviation of channel noise; the layout within clusters has variance 1 a dimension
         and is the same in all regions.
@@ -256,17 +272,15 @@ def cluster_regions(
         Each cluster lies ``2.5 (1 + exp(4 N(0, 1)))`` from the origin on an axis of its own, anew
         for each subject and region. So near neighbours tell regions apart better than all ranks.
     """
-    n_latents = n_clusters // 2
-    members = cluster_memberships(n_regions, n_conditions, n_clusters, rng)
-    layout = rng.standard_normal((n_conditions, n_latents))
-    activity = np.empty((n_subjects, n_regions, 1, n_conditions, n_channels), dtype=np.float32)
-    for s in range(n_subjects):
-        for r in range(n_regions):
+    members = cluster_memberships(design.n_regions, design.n_conditions, n_clusters, rng)
+    layout = rng.standard_normal((design.n_conditions, n_clusters // 2))
+    activity = design.empty()
+    for subject in activity:
+        for own, region in zip(members, subject, strict=True):
             gaps = 2.5 * (1 + np.exp(4 * rng.standard_normal(n_clusters)))
-            latents = np.hstack([np.diag(gaps)[members[r]], layout])
-            channels = embedding(latents.shape[1], n_channels, rng, unit_variance=False)
-            trial = noise * rng.standard_normal((n_conditions, n_channels))
-            activity[s, r, 0] = latents @ channels + trial
+            latents = np.hstack([np.diag(gaps)[own], layout])
+            channels = embedding(latents.shape[1], design.n_channels, rng, unit_variance=False)
+            region[0] = latents @ channels + noise * rng.standard_normal(region[0].shape)
     return activity
 
 
@@ -278,7 +292,7 @@ def embedding(
     Parameters
     ----------
     n_latents, n_channels : int
-        With more channels than latents.
+        More channels than latents.
     rng : numpy.random.Generator
     unit_variance : bool
         Whether unit-variance latents shall give channels a variance of 1 on average; otherwise
@@ -288,7 +302,14 @@ def embedding(
     -------
     array of shape (n_latents, n_channels)
         Orthogonal rows of mean 0.
+
+    Raises
+    ------
+    SettingsError
+        If there are too few channels: no such rows exist.
     """
+    if n_channels <= n_latents:
+        raise SettingsError(f"{n_channels} channels for {n_latents} latents", "more", "add some")
     draws = rng.standard_normal((n_channels, n_latents))
     # Rows of mean zero: patterns keep their correlations as well as their distances.
     rows = np.linalg.qr(draws - draws.mean(axis=0))[0].T
@@ -298,22 +319,18 @@ def embedding(
 def _observed(
     latents: Array,
     rng: np.random.Generator,
-    n_subjects: int,
-    n_channels: int,
-    n_repeats: int,
+    activity: NDArray[np.float32],
     warp: float,
     noise: float,
 ) -> NDArray[np.float32]:
-    """See latents (r, n, latent) through every subject's own curves and channels."""
-    n_regions, n_conditions, n_latents = latents.shape
-    shape = (n_subjects, n_regions, n_repeats, n_conditions, n_channels)
-    activity = np.empty(shape, dtype=np.float32)
-    for s in range(n_subjects):
+    """See latents (r, n, latent) through every subject's own curves and channels: fill activity."""
+    n_latents, n_channels = latents.shape[-1], activity.shape[-1]
+    for subject in activity:
         # x -> sign(x) |x|^power is monotone; its power is the subject's own for every axis.
         power = np.exp(rng.uniform(-1, 1, n_latents))
         bent = np.sign(latents) * np.abs(latents) ** power
         seen = (1 - warp) * latents + warp * bent
-        for r in range(n_regions):
-            signal = seen[r] @ embedding(n_latents, n_channels, rng)
-            activity[s, r] = signal + noise * rng.standard_normal(shape[2:])
+        for own, region in zip(seen, subject, strict=True):
+            signal = own @ embedding(n_latents, n_channels, rng)
+            region[:] = signal + noise * rng.standard_normal(region.shape)
     return activity

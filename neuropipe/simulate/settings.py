@@ -58,7 +58,7 @@ class FmriSimulation(Simulation):
         default=0.8, ge=0, le=5, description="amplitude of label y_block within task blocks"
     )
     n_blocks: int = Field(default=0, ge=0, le=60, description="task blocks a run; 0: rest")
-    block_duration: float = Field(default=30.0, gt=0, le=120, description="s")
+    block_duration: float = Field(default=30.0, ge=1, le=120, description="s")
     family_size: int = Field(default=2, ge=1, le=8, description="subjects that share loadings")
     family_share: float = Field(
         default=0.8, ge=0, le=1, description="share of a subject's deviation that its family has"
@@ -76,6 +76,10 @@ class FmriSimulation(Simulation):
             raise ValueError("dwell is a range of at least 2 s, shortest first")
         if self.y_dyn != "none" and self.switching == "none":
             raise ValueError("y_dyn needs switching states")
+        if self.y_dyn == "order" and self.n_states < 3:
+            raise ValueError("two states have one order: y_dyn 'order' needs three or more")
+        if self.motion_spikes > self.n_volumes - 4:
+            raise ValueError("more head jerks than volumes")
         if self.n_blocks * self.block_duration * 2 > self.duration:
             raise ValueError("task blocks and the rest between them do not fit into the run")
         if self.n_volumes < 20:
@@ -148,6 +152,8 @@ class CalciumSimulation(Simulation):
             raise ValueError("the calcium transient rises slower than it decays")
         if self.homologues and self.n_neurons % 2:
             raise ValueError("left/right pairs need an even number of neurons")
+        if self.homologues and self.design == "hub":
+            raise ValueError("the hub design has no left/right pairs")
         if self.n_samples < 4 * self.n_epochs:
             raise ValueError("fewer than four samples an epoch")
         if self.n_neurons - round(self.missing * self.n_neurons) < 2:

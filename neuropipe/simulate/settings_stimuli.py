@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from neuropipe.simulate.settings_base import Simulation
 
 _N_AREAS = 5
+_TOKEN_VALUES = 12 * 12 * 32  # features of one image
 
 
 class SpikesSimulation(Simulation):
@@ -85,5 +86,6 @@ class VisionSimulation(Simulation):
     @model_validator(mode="after")
     def _consistent(self) -> VisionSimulation:
         n_trials = self.n_sessions * self.n_images * self.n_repeats
+        self.refuse_absurd(self.n_sessions * self.n_images * _TOKEN_VALUES)
         self.refuse_absurd(n_trials * _N_AREAS * self.units_per_roi)
         return self

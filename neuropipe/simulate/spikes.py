@@ -6,7 +6,7 @@ rhythm, and synapses from the hub circuit. All of it is returned as truth.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,12 @@ from neuropipe.simulate.navigation import (
     speed_from_latent,
     speed_weights,
 )
-from neuropipe.simulate.networks import simulate_integrate_and_fire, simulate_point_process
+from neuropipe.simulate.networks import (
+    DRIVE_TO_INPUT,
+    SYNAPSE_TO_INPUT,
+    simulate_integrate_and_fire,
+    simulate_point_process,
+)
 from neuropipe.simulate.populations import VisualFilters, film, visual_drive, visual_filters
 from neuropipe.simulate.settings_stimuli import SpikesSimulation
 
@@ -28,10 +33,9 @@ Array = NDArray[np.float64]
 
 BEHAVIOR_RATE = 20.0  # Hz
 _STEP = 0.01  # s, of the drive
-_GREY = 128
+_MEAN_SPEED = 0.15  # m/s: in some minutes a mouse comes by most of the arena
 _PLACE_WIDTH = 0.15  # of the arena's side
 _PLACE_PEAK = 2.5  # log of peak over background rate
-_TO_CURRENT = 0.15  # integrate-and-fire input per unit of log rate
 #: Area by drive, in the names of the Allen atlas.
 REGIONS = {"visual": "VISp", "place": "CA1", "speed": "MOs", "none": "TH"}
 
@@ -49,8 +53,11 @@ class SpikesSession:
         ``"visual"``, ``"place"``, ``"speed"`` or ``"none"``.
     target_rates : array of shape (n_units,)
         Mean rates that were aimed at, in Hz.
+    drive_unit : str
+        Of all weights, gains and drives: ``"log rate"`` for point processes, ``"distance from rest
+        to threshold"`` for integrate-and-fire units.
     drive : array of shape (n_samples, n_units), float32
-        Outside part of the log rate, in steps of 10 ms.
+        Outside drive in steps of 10 ms.
     films : array of shape (n_films, n_frames, height, width), uint8
     trials : array of shape (n_trials, 2)
         Start and stop of each presentation in s.
@@ -65,17 +72,22 @@ class SpikesSession:
     position : array of shape (n_behavior, 2)
         In m.
     speed_weights : array of shape (n_units,)
-        Log-rate change per standard deviation of the latent, 0 for units that ignore it.
+        Drive per standard deviation of the latent, 0 for units that ignore it.
     place_centres : array of shape (n_units, 2)
         In m, NaN for units without a place field.
+    place_width : float
+        Standard deviation of the Gaussian place fields in m.
+    place_peak : float
+        Drive in their centre.
     common_amplitudes : array of shape (n_units,)
-        Of the 1-Hz cosine, in log rate.
+        Of the 1-Hz cosine.
     """
 
     simulated: Simulated
     circuit: Circuit
     drive_of: NDArray[np.str_]
     target_rates: Array
+    drive_unit: str
     drive: NDArray[np.float32]
     films: NDArray[np.uint8]
     trials: Array
@@ -87,6 +99,8 @@ class SpikesSession:
     position: Array
     speed_weights: Array
     place_centres: Array
+    place_width: float
+    place_peak: float
     common_amplitudes: Array
 
 
@@ -115,13 +129,17 @@ def simulate_session(settings: SpikesSimulation, rng: np.random.Generator) -> Sp
         hub_out_degree=settings.hub_out_degree,
         gains=(low, high),
     )
+    drive_unit, per_log_rate = "log rate", 1.0
+    if settings.neuron == "integrate and fire":
+        drive_unit, per_log_rate = "distance from rest to threshold", DRIVE_TO_INPUT
+        circuit = circuit.scaled(SYNAPSE_TO_INPUT)
     drive_of = _assign(settings, rng)
     target_rates = rng.lognormal(0.0, 0.3, n)
     target_rates *= settings.mean_rate / target_rates.mean()
 
     times = np.arange(int(settings.duration * BEHAVIOR_RATE + 1e-9)) / BEHAVIOR_RATE
     latent = ornstein_uhlenbeck(len(times), 1 / BEHAVIOR_RATE, settings.speed_time_constant, rng)
-    speed = speed_from_latent(latent)
+    speed = speed_from_latent(latent, mean=_MEAN_SPEED)
     position = open_field_path(speed, 1 / BEHAVIOR_RATE, rng, arena=settings.arena)
     sample = np.minimum(
         (np.arange(n_samples) * _STEP * BEHAVIOR_RATE).astype(np.int64), len(times) - 1
@@ -130,21 +148,22 @@ def simulate_session(settings: SpikesSimulation, rng: np.random.Generator) -> Sp
     films, trials, shown, frame = _presentations(settings, n_samples, rng)
     visual = np.flatnonzero(drive_of == "visual")
     filters = visual_filters(len(visual), settings.frame_height, settings.frame_width, rng)
+    filters = replace(filters, gain=per_log_rate * filters.gain)
     seen = visual_drive(films, filters).reshape(films.shape[0] * films.shape[1], len(visual))
 
-    common = settings.common_input * rng.uniform(0.6, 1.4, n)
+    common = per_log_rate * settings.common_input * rng.uniform(0.6, 1.4, n)
     drive = cosine_drive(settings.duration, common, step=_STEP)
     drive[:, visual] += np.where(frame[:, None] >= 0, seen[frame], 0.0)
     weights = np.zeros(n)
     runners = np.flatnonzero(drive_of == "speed")
-    weights[runners] = speed_weights(len(runners), 1.0, rng)
+    weights[runners] = per_log_rate * speed_weights(len(runners), 1.0, rng)
     drive += np.outer(latent[sample], weights)
     centres = np.full((n, 2), np.nan)
     placed = np.flatnonzero(drive_of == "place")
     # Fields lie where the animal goes: a field it never visits would show nothing.
     centres[placed] = position[rng.integers(len(position), size=len(placed))]
-    width = _PLACE_WIDTH * settings.arena
-    fields = place_drive(position, centres[placed], width=width, peak=_PLACE_PEAK)
+    width, peak = _PLACE_WIDTH * settings.arena, per_log_rate * _PLACE_PEAK
+    fields = place_drive(position, centres[placed], width=width, peak=peak)
     drive[:, placed] += fields[sample]
     simulated = _spikes(settings, circuit, drive, target_rates, rng)
     return SpikesSession(
@@ -152,6 +171,7 @@ def simulate_session(settings: SpikesSimulation, rng: np.random.Generator) -> Sp
         circuit=circuit,
         drive_of=drive_of,
         target_rates=target_rates,
+        drive_unit=drive_unit,
         drive=drive,
         films=films,
         trials=trials,
@@ -163,6 +183,8 @@ def simulate_session(settings: SpikesSimulation, rng: np.random.Generator) -> Sp
         position=position,
         speed_weights=weights,
         place_centres=centres,
+        place_width=width,
+        place_peak=peak,
         common_amplitudes=common,
     )
 
@@ -211,15 +233,9 @@ def _spikes(
     target_rates: Array,
     rng: np.random.Generator,
 ) -> Simulated:
-    if settings.neuron == "point process":
-        return simulate_point_process(
-            circuit, drive, target_rates, rng, drive_step=_STEP, duration=settings.duration
-        )
-    return simulate_integrate_and_fire(
-        circuit,
-        _TO_CURRENT * drive,
-        target_rates,
-        rng,
-        drive_step=_STEP,
-        duration=settings.duration,
+    simulate = (
+        simulate_point_process
+        if settings.neuron == "point process"
+        else simulate_integrate_and_fire
     )
+    return simulate(circuit, drive, target_rates, rng, drive_step=_STEP, duration=settings.duration)

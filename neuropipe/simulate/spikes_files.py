@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SPECIES = "Mus musculus"
 _START = datetime(2024, 1, 1, 9, 0, tzinfo=UTC)
 _SESSION, _PROBE = 0, 1  # purposes of the random streams
-_PER_PROBE = 0.02  # mm between neighbouring electrodes
+_SPACING = 20.0  # micrometres between neighbouring electrodes
 #: Where each area's probe enters, in micrometres: posterior, inferior, right (as NWB has it).
 _PROBES = {
     "VISp": (3800.0, 200.0, 2500.0),
@@ -75,27 +75,29 @@ def truth(session: SpikesSession) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Wiring (``weights``, ``delays``, ``signs``, ``hubs``), receptive fields, place fields,
-        speed weights, the latent, the baseline, and the true rates where they are defined.
+        Wiring (``weights``, ``delays``, ``signs``, ``hubs``), receptive fields, place fields (their
+        width in m and peak drive are attributes), speed weights, the latent, the baseline, and the
+        true rates where they are defined.
     """
     circuit, simulated = session.circuit, session.simulated
     hubs = np.isin(np.arange(circuit.n_units), circuit.hubs)
-    pair = ("target", "source")
+    pair, drive = ("target", "source"), {"unit": session.drive_unit}
+    baseline = "log Hz" if session.drive_unit == "log rate" else session.drive_unit
     found: dict[str, Any] = {
-        "weights": (pair, circuit.weights, {"unit": "log rate"}),
+        "weights": (pair, circuit.weights, drive),
         "delays": (pair, circuit.delays, {"unit": "s"}),
         "signs": ("unit", circuit.signs),
         "hubs": ("unit", hubs.astype(np.int8)),
         "drive_of": ("unit", session.drive_of.astype(object)),
         "target_rate": ("unit", session.target_rates, {"unit": "Hz"}),
-        "baseline": ("unit", simulated.baseline),
-        "common_amplitude": ("unit", session.common_amplitudes, {"unit": "log rate"}),
-        "speed_weight": ("unit", session.speed_weights, {"unit": "log rate per sd of latent"}),
+        "baseline": ("unit", simulated.baseline, {"unit": baseline}),
+        "common_amplitude": ("unit", session.common_amplitudes, drive),
+        "speed_weight": ("unit", session.speed_weights, {"unit": f"{session.drive_unit} per sd"}),
         "place_centre": (("unit", "axis"), session.place_centres, {"unit": "m"}),
         "visual_unit": ("visual", np.flatnonzero(session.drive_of == "visual")),
         "spatial_filter": (("visual", "y", "x"), session.filters.spatial.astype(np.float32)),
         "temporal_filter": (("visual", "lag"), session.filters.temporal),
-        "visual_gain": ("visual", session.filters.gain, {"unit": "log rate"}),
+        "visual_gain": ("visual", session.filters.gain, drive),
         "latent": ("time", session.latent, {"sampling_rate": BEHAVIOR_RATE}),
     }
     if simulated.intensity is not None:
@@ -104,7 +106,12 @@ def truth(session: SpikesSession) -> xr.Dataset:
             simulated.intensity,
             {"unit": "Hz", "bin_width": simulated.intensity_step},
         )
-    dataset = xr.Dataset(found, attrs={"synaptic_time_constant": circuit.time_constant})
+    attrs = {
+        "synaptic_time_constant": circuit.time_constant,
+        "place_width": session.place_width,
+        "place_peak": session.place_peak,
+    }
+    dataset = xr.Dataset(found, attrs=attrs)
     if "rate" in dataset:
         # Steps of 0.01 Hz are finer than anything spikes can tell, and compress well.
         packed = {"dtype": "uint16", "scale_factor": 0.01, "_FillValue": 65535}
@@ -159,7 +166,7 @@ def _add_units(nwb: NWBFile, session: SpikesSession, rng: np.random.Generator) -
     nwb.add_unit_column("quality", "judgement of the sorting")
     for unit, train in enumerate(session.simulated.spikes.trains()):
         region = REGIONS[str(session.drive_of[unit])]
-        depth[region] += 1e3 * _PER_PROBE * float(rng.uniform(0.5, 1.5))
+        depth[region] += _SPACING * float(rng.uniform(0.5, 1.5))
         x, y, z = _PROBES[region]
         nwb.add_electrode(x=x, y=y + depth[region], z=z, location=region, group=groups[region])
         nwb.add_unit(

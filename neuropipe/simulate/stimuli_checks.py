@@ -1,4 +1,4 @@
-"""Rows of `neuropipe validate simulate` for spiking sessions, vision, and representations."""
+"""What the generators of spiking circuits, vision and representations claim, measured."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from scipy.spatial.distance import pdist
 from neuropipe.simulate.circuits import Circuit, cosine_drive, hub_circuit
 from neuropipe.simulate.engine import Simulated
 from neuropipe.simulate.navigation import ornstein_uhlenbeck, speed_population
-from neuropipe.simulate.networks import simulate_integrate_and_fire, simulate_point_process
+from neuropipe.simulate.networks import (
+    DRIVE_TO_INPUT,
+    SYNAPSE_TO_INPUT,
+    simulate_integrate_and_fire,
+    simulate_point_process,
+)
 from neuropipe.simulate.populations import stimulus_population
 from neuropipe.simulate.rendering import content_axes, read_content, render
 from neuropipe.simulate.representations import (
+    Design,
     cluster_regions,
     figure_eights,
     graph_regions,
@@ -33,7 +39,7 @@ _RATE = 8.2  # Hz
 
 
 def checks(*, full: bool = False) -> list[Check]:
-    """Measure what the generators of stimulus-driven data claim.
+    """Measure the claims; about 8 s on one core.
 
     Parameters
     ----------
@@ -67,7 +73,8 @@ def simulate_hub_circuit(
     if neuron == "point process":
         drive = cosine_drive(duration, amplitudes)
         return circuit, simulate_point_process(circuit, drive, rates, rng)
-    drive = cosine_drive(duration, 0.15 * amplitudes)
+    drive = cosine_drive(duration, DRIVE_TO_INPUT * amplitudes)
+    circuit = circuit.scaled(SYNAPSE_TO_INPUT)
     return circuit, simulate_integrate_and_fire(circuit, drive, rates, rng)
 
 
@@ -146,7 +153,7 @@ def _vision() -> list[Check]:
 
 def _representations() -> list[Check]:
     shapes = {name: pdist(points) for name, points in figure_eights().items()}
-    exact = planted_regions(np.random.default_rng(0), n_subjects=3)
+    exact = planted_regions(np.random.default_rng(0), Design(n_subjects=3))
     distances = np.array([[pdist(region[0]) for region in subject] for subject in exact])
     graph, clusters = [], []
     for seed in range(3):
