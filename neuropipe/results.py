@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -306,8 +307,19 @@ def _save_figure(figure: ResultFigure, folder: Path) -> None:
         figure.figure.savefig(path, metadata={"Date": None, "Creator": None})
         if path.stat().st_size > _SVG_LIMIT:
             path.unlink()
-            figure.figure.savefig(path.with_suffix(".png"), dpi=_PNG_DPI)
+            _save_png(figure.figure, path.with_suffix(".png"))
     figure.figure.clear()
+
+
+def _save_png(figure: MatplotlibFigure, path: Path) -> None:
+    """Write a figure in 256 colours: a third of the size, and no eye sees it."""
+    from PIL import Image
+
+    drawn = BytesIO()
+    figure.savefig(drawn, format="png", dpi=_PNG_DPI)
+    with Image.open(drawn) as image:
+        small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        small.save(path, dpi=(_PNG_DPI, _PNG_DPI))
 
 
 def _dump(path: Path, value: Any) -> None:

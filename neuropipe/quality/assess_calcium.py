@@ -6,11 +6,11 @@ import numpy as np
 
 from neuropipe.quality import calcium
 from neuropipe.quality.calcium import CalciumNumbers
-from neuropipe.quality.evaluate import Assessment, dataset, explained
+from neuropipe.quality.evaluate import Assessment, dataset, explained, missing_samples
 from neuropipe.quality.figures_calcium import examples_figure, population_figure
-from neuropipe.quality.fmri import constant_units, line_share
+from neuropipe.quality.series import constant_units, line_share
 from neuropipe.quality.settings import CalciumQualitySettings
-from neuropipe.quality.verdicts import judged, median, median_interval, number, share
+from neuropipe.quality.verdicts import judged, median_of, share_of
 from neuropipe.recording import Recording
 from neuropipe.results import Metric
 
@@ -24,7 +24,7 @@ _REFERENCES = {
 _WHITE_NOISE_PEAK = 2.3263478740408408  # 99th percentile of the standard normal distribution
 
 
-def assess(recording: Recording, settings: CalciumQualitySettings, seed: int) -> Assessment:
+def assess(recording: Recording, settings: CalciumQualitySettings) -> Assessment:
     """Judge a recording of fluorescence traces.
 
     Parameters
@@ -32,15 +32,11 @@ def assess(recording: Recording, settings: CalciumQualitySettings, seed: int) ->
     recording : Recording
         Of modality calcium.
     settings : CalciumQualitySettings
-    seed : int
-        Unused: nothing here is random.
     """
-    del seed
     numbers = measure(recording, settings)
     assert recording.signals is not None
     warnings = []
-    if constant_units(recording.signals.values).any():
-        n = int(constant_units(recording.signals.values).sum())
+    if n := int(constant_units(recording.signals.values).sum()):
         warnings.append(f"{n} of {recording.n_units} units never change; they count in no median.")
     return Assessment(
         metrics=explained(_metrics(recording, numbers, settings), "no unit varies"),
@@ -94,75 +90,59 @@ def _metrics(
     recording: Recording, numbers: CalciumNumbers, settings: CalciumQualitySettings
 ) -> list[Metric]:
     assert recording.signals is not None
-    traces = recording.signals.values
-    known = np.isfinite(numbers.snr)
     metrics = [
-        judged(
+        median_of(
             "signal to noise",
-            median(numbers.snr),
+            numbers.snr,
             settings.snr,
             description="Median over units of the height of the peaks "
             f"({settings.peak_percentile:g}"
             "th percentile over the median) in standard deviations of the noise; higher is better.",
             chance=_WHITE_NOISE_PEAK if settings.peak_percentile == 99 else None,
-            interval=median_interval(numbers.snr),
-            n=int(known.sum()),
         )
     ]
     if numbers.noise_level is not None:
         metrics.append(
-            Metric(
-                name="noise level",
-                value=number(median(numbers.noise_level)),
+            median_of(
+                "noise level",
+                numbers.noise_level,
                 unit="%/sqrt(Hz)",
                 description="Median over units of the standardised noise of dF/F, comparable "
                 "between frame rates: 1 is very low, 8 high; lower is better.",
-                interval=median_interval(numbers.noise_level),
-                n=int(known.sum()),
                 better="lower",
             )
         )
+    known = np.isfinite(numbers.event_rate)
     metrics += [
-        Metric(
-            name="event rate",
-            value=number(median(numbers.event_rate)),
+        median_of(
+            "event rate",
+            numbers.event_rate,
             unit="1/min",
             description="Median over units of positive transients per minute.",
-            interval=median_interval(numbers.event_rate),
-            n=int(np.isfinite(numbers.event_rate).sum()),
         ),
-        judged(
+        share_of(
             "active units",
-            share(numbers.event_rate[np.isfinite(numbers.event_rate)] >= settings.active_rate),
+            numbers.event_rate[known] >= settings.active_rate,
             settings.active,
             description=f"Share of units with at least {settings.active_rate:g} events per minute; "
             "higher is better.",
-            n=int(np.isfinite(numbers.event_rate).sum()),
         ),
-        judged(
+        median_of(
             "drift",
-            median(numbers.line_share),
+            numbers.line_share,
             settings.drift,
             description="Median over units of the share of variance that a straight line in time "
             "explains, such as bleaching; lower is better.",
-            n=int(np.isfinite(numbers.line_share).sum()),
         ),
-        judged(
+        median_of(
             "negative artefacts",
-            median(numbers.dip_share),
+            numbers.dip_share,
             settings.dips,
             description=f"Median over units of the share of samples in falls of more than "
             f"{settings.dip_depth:g} noise sd that last under {2 * settings.dip_duration:g} s, "
             "which no indicator makes; lower is better.",
-            n=int(np.isfinite(numbers.dip_share).sum()),
         ),
-        judged(
-            "missing samples",
-            share(np.isnan(traces)),
-            settings.missing,
-            description="Share of samples that are missing; lower is better.",
-            n=traces.size,
-        ),
+        missing_samples(recording.signals.values, settings.missing),
         judged(
             "length",
             recording.duration,

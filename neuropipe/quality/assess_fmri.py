@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from neuropipe.quality import fmri
-from neuropipe.quality.evaluate import Assessment, dataset, explained
+from neuropipe.quality import fmri, series
+from neuropipe.quality.evaluate import Assessment, dataset, explained, missing_samples
 from neuropipe.quality.figures_fmri import carpet_figure, units_figure
 from neuropipe.quality.fmri import FmriNumbers
 from neuropipe.quality.settings import FmriQualitySettings
-from neuropipe.quality.verdicts import judged, median, median_interval, number, share
+from neuropipe.quality.verdicts import judged, median_of, share_of
 from neuropipe.recording import Recording
 from neuropipe.results import Metric
 
@@ -26,7 +26,7 @@ _REFERENCES = {
 }
 
 
-def assess(recording: Recording, settings: FmriQualitySettings, seed: int) -> Assessment:
+def assess(recording: Recording, settings: FmriQualitySettings) -> Assessment:
     """Judge a recording of region time series.
 
     Parameters
@@ -34,10 +34,7 @@ def assess(recording: Recording, settings: FmriQualitySettings, seed: int) -> As
     recording : Recording
         Of modality fmri.
     settings : FmriQualitySettings
-    seed : int
-        Unused: nothing here is random.
     """
-    del seed
     assert recording.signals is not None
     signals = recording.signals.values
     numbers = measure(recording)
@@ -67,7 +64,7 @@ def assess(recording: Recording, settings: FmriQualitySettings, seed: int) -> As
 def measure(recording: Recording) -> FmriNumbers:
     """Compute all numbers of a recording; see `FmriNumbers`."""
     assert recording.signals is not None
-    signals, units = recording.signals.values, recording.units
+    signals = recording.signals.values
     # The reader keeps what cleaning takes away: temporal SNR and means of the raw series.
     tsnr = _column(recording, "tsnr")
     if tsnr is None:
@@ -82,10 +79,10 @@ def measure(recording: Recording) -> FmriNumbers:
     return FmriNumbers(
         tsnr=tsnr,
         coverage=_column(recording, "coverage"),
-        constant=fmri.constant_units(signals),
-        line_share=fmri.line_share(signals) if len(units) else np.empty(0),
+        constant=series.constant_units(signals),
+        line_share=series.line_share(signals),
         dvars=fmri.standardised_dvars(signals),
-        global_z=fmri.global_signal(signals),
+        global_z=series.global_signal(signals),
         global_percent=_global_percent(recording, tsnr is not None),
         displacement=displacement,
     )
@@ -97,7 +94,7 @@ def _global_percent(recording: Recording, level_known: bool) -> np.ndarray | Non
     signals = recording.signals.values
     measured = str(recording.signals.attrs.get("unit", ""))
     if measured == "%":
-        return fmri.mean_over_units(signals - np.nanmean(signals, axis=0))
+        return series.mean_over_units(signals - series.mean_sd(signals)[0])
     if measured or not level_known:
         return None
     return fmri.percent_change(signals, _column(recording, "mean"))
@@ -113,55 +110,45 @@ def _column(recording: Recording, name: str) -> np.ndarray | None:
 
 def _signal_metrics(numbers: FmriNumbers, settings: FmriQualitySettings) -> list[Metric]:
     demeaned = "Not computed: the series were demeaned or scaled, and their level is not known."
-    tsnr = numbers.tsnr
-    finite = None if tsnr is None else tsnr[np.isfinite(tsnr)]
-    metrics = [
-        judged(
-            "temporal SNR",
-            None if tsnr is None else median(tsnr),
-            settings.tsnr,
-            description=demeaned
-            if tsnr is None
-            else "Median over regions of mean over standard deviation in time, before cleaning; "
-            "higher is better.",
-            n=None if finite is None else len(finite),
-            interval=None if finite is None else median_interval(finite),
-        )
-    ]
     percent = numbers.global_percent
-    metrics.append(
-        Metric(
-            name="global signal",
-            value=None if percent is None else number(np.nanstd(percent)),
+    return [
+        judged("temporal SNR", None, settings.tsnr, description=demeaned)
+        if numbers.tsnr is None
+        else median_of(
+            "temporal SNR",
+            numbers.tsnr,
+            settings.tsnr,
+            description="Median over regions of mean over standard deviation in time, before "
+            "cleaning; higher is better.",
+        ),
+        judged(
+            "global signal",
+            None if percent is None else float(np.nanstd(percent)),
             unit="%",
             description=demeaned
             if percent is None
             else "Standard deviation in time of the mean over regions, relative to its level; "
             "large values point to breathing, motion or the scanner.",
-        )
-    )
-    metrics.append(
+        ),
         judged(
             "drift",
-            number(float(fmri.line_share(numbers.global_z))),
+            float(series.line_share(numbers.global_z)),
             settings.drift,
             description="Share of the global signal's variance that a straight line in time "
             "explains; lower is better.",
-        )
-    )
-    return metrics
+        ),
+    ]
 
 
 def _motion_metrics(numbers: FmriNumbers, settings: FmriQualitySettings) -> list[Metric]:
     known = numbers.dvars[np.isfinite(numbers.dvars)]
     metrics = [
-        judged(
+        share_of(
             "DVARS spikes",
-            share(known > settings.dvars_spike),
+            known > settings.dvars_spike,
             settings.dvars_spikes,
             description=f"Share of frames whose standardised DVARS exceeds "
             f"{settings.dvars_spike:g}: sudden changes in all regions at once; lower is better.",
-            n=len(known),
         )
     ]
     if numbers.displacement is not None:
@@ -175,13 +162,12 @@ def _motion_metrics(numbers: FmriNumbers, settings: FmriQualitySettings) -> list
                 description="Mean movement of the head from frame to frame; lower is better.",
                 n=len(fd),
             ),
-            judged(
+            share_of(
                 "frames in motion",
-                share(fd > settings.fd_spike),
+                fd > settings.fd_spike,
                 settings.fd_spikes,
                 description=f"Share of frames with more than {settings.fd_spike:g} mm of framewise "
                 "displacement; lower is better.",
-                n=len(fd),
             ),
         ]
     return metrics
@@ -195,23 +181,17 @@ def _completeness_metrics(
     if numbers.coverage is not None:
         covered = np.concatenate([numbers.coverage >= settings.covered, np.zeros(absent, bool)])
         metrics.append(
-            judged(
+            share_of(
                 "coverage",
-                share(covered),
+                covered,
                 settings.coverage,
                 description=f"Share of the parcellation's regions with at least "
-                f"{settings.covered:.0%} of their voxels in the field of view; higher is better.",
-                n=len(covered),
+                f"{100 * settings.covered:g} % of their voxels in the field of view; higher is "
+                "better.",
             )
         )
     metrics += [
-        judged(
-            "missing samples",
-            share(np.isnan(signals)),
-            settings.missing,
-            description="Share of samples that are missing; lower is better.",
-            n=signals.size,
-        ),
+        missing_samples(signals, settings.missing),
         judged(
             "absent units",
             (absent + int(numbers.constant.sum())) / (absent + recording.n_units),

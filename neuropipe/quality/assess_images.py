@@ -6,9 +6,10 @@ import numpy as np
 
 from neuropipe.quality.evaluate import Assessment, dataset, explained
 from neuropipe.quality.figures_images import reliability_figure, responses_figure
-from neuropipe.quality.images import ImageNumbers, mean_over_images, measure
+from neuropipe.quality.images import ImageNumbers, measure
+from neuropipe.quality.series import mean_sd
 from neuropipe.quality.settings import ImagesQualitySettings
-from neuropipe.quality.verdicts import judged, median, median_interval, number, share
+from neuropipe.quality.verdicts import judged, median, median_of, share_of
 from neuropipe.recording import Recording
 from neuropipe.results import Metric
 from neuropipe.stats.noise_ceiling import noise_ceiling_snr
@@ -57,82 +58,69 @@ def assess(recording: Recording, settings: ImagesQualitySettings, seed: int) -> 
 
 
 def _metrics(numbers: ImageNumbers, settings: ImagesQualitySettings, seed: int) -> list[Metric]:
-    reliability, parts = numbers.reliability, numbers.parts
-    n_units = numbers.means.shape[1]
-    shown = numbers.repeats[numbers.repeats > 0]
-    metrics = [
-        judged(
-            "split-half reliability",
-            None if reliability is None else median(reliability),
-            settings.reliability,
-            description=_NO_REPEATS
-            if reliability is None
-            else "Median over units of the correlation between the mean responses of random halves "
-            f"of the repeats ({settings.n_splits} splits), corrected to all repeats "
-            "(Spearman-Brown); higher is better.",
-            chance=None if reliability is None else 0.0,
-            interval=None if reliability is None else median_interval(reliability),
-            n=None if reliability is None else int(np.isfinite(reliability).sum()),
-            seed=None if reliability is None else seed,
-        )
-    ]
-    if reliability is not None and parts is not None and numbers.ceiling is not None:
-        known = reliability[np.isfinite(reliability)]
-        snr = noise_ceiling_snr(parts)
-        metrics += [
-            judged(
+    reliability, parts, ceiling = numbers.reliability, numbers.parts, numbers.ceiling
+    name = "split-half reliability"
+    metrics = [judged(name, None, settings.reliability, description=_NO_REPEATS)]
+    if reliability is not None and parts is not None and ceiling is not None:
+        metrics = [
+            median_of(
+                name,
+                reliability,
+                settings.reliability,
+                description="Median over units of the correlation between the mean responses of "
+                f"random halves of the repeats ({settings.n_splits} splits), corrected to all "
+                "repeats (Spearman-Brown); higher is better.",
+                chance=0.0,
+                seed=seed,
+            ),
+            share_of(
                 "reliable units",
-                share(known >= settings.reliable),
+                reliability[np.isfinite(reliability)] >= settings.reliable,
                 settings.reliable_units,
                 description=f"Share of units with a reliability of at least {settings.reliable:g}; "
                 "higher is better.",
-                n=len(known),
             ),
-            Metric(
-                name="noise ceiling",
-                value=number(median(numbers.ceiling)),
+            median_of(
+                "noise ceiling",
+                ceiling,
                 description="Median over units of the share of variance of the mean response that "
                 "a perfect model could explain; higher is better.",
-                interval=median_interval(numbers.ceiling),
-                n=int(np.isfinite(numbers.ceiling).sum()),
                 better="higher",
             ),
-            Metric(
-                name="single-trial signal to noise",
-                value=number(median(snr)),
+            median_of(
+                "single-trial signal to noise",
+                noise_ceiling_snr(parts),
                 description="Median over units of the standard deviation of the signal over that "
                 "of the noise in single trials (ncsnr); higher is better.",
-                interval=median_interval(snr),
-                n=int(np.isfinite(snr).sum()),
                 better="higher",
             ),
         ]
-    no_response = ~np.isfinite(numbers.means).any(axis=0)
-    metrics += [
+    shown = numbers.repeats[numbers.repeats > 0]
+    varies = len(set(shown)) > 1
+    return [
+        *metrics,
         judged(
             "images",
             float(len(shown)),
             settings.n_images,
             description="Number of different images with a response; higher is better.",
         ),
-        Metric(
-            name="repeats",
-            value=number(median(shown.astype(float))),
+        judged(
+            "repeats",
+            median(shown.astype(float)),
             description="Median over images of the number of repeats"
-            + (f", from {shown.min()} to {shown.max()}" if shown.min() < shown.max() else "")
+            + (f", from {shown.min()} to {shown.max()}" if varies else "")
             + "; higher is better.",
             n=len(shown),
             better="higher",
         ),
-        judged(
+        share_of(
             "units without response",
-            share(no_response),
+            ~np.isfinite(numbers.means).any(axis=0),
             settings.missing_units,
             description="Share of units that lack any response; lower is better.",
-            n=n_units,
         ),
     ]
-    return metrics
 
 
 def _arrays(
@@ -142,7 +130,7 @@ def _arrays(
     unit = ("unit",)
     of_response = str(recording.responses.attrs.get("unit", ""))
     found: dict[str, tuple[tuple[str, ...], np.ndarray, str, str]] = {
-        "mean_response": (unit, mean_over_images(numbers.means), of_response, "mean over images"),
+        "mean_response": (unit, mean_sd(numbers.means)[0], of_response, "mean over images"),
         "repeats": (("stimulus",), numbers.repeats, "", "repeats per image"),
     }
     if numbers.reliability is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import xarray as xr
 
@@ -11,7 +13,7 @@ from neuropipe.quality.figures_spikes import activity_figure, maps_figure, units
 from neuropipe.quality.settings import SpikesQualitySettings
 from neuropipe.quality.spatial import SpatialTuning, find_position, spatial_tuning
 from neuropipe.quality.spikes import SpikeNumbers
-from neuropipe.quality.verdicts import judged, median, median_interval, number, share
+from neuropipe.quality.verdicts import median, median_of, number, share_of
 from neuropipe.recording import Recording
 from neuropipe.results import Metric, ResultFigure
 
@@ -53,7 +55,7 @@ def assess(recording: Recording, settings: SpikesQualitySettings, seed: int) -> 
         tuning = spatial_tuning(trains, time, position, settings.spatial, rng)
     if tuning is not None:
         metrics += _spatial_metrics(tuning, settings, seed)
-        arrays = arrays.merge(_spatial_arrays(tuning, place_unit))
+        arrays = arrays.merge(_spatial_arrays(tuning, place_unit, recording))
         if np.isfinite(tuning.information).any():
             figures.append(maps_figure(tuning, list(recording.units.index), settings.spatial))
         methods += " " + _spatial_methods(tuning, settings)
@@ -77,14 +79,14 @@ def measure(
     n_violations, violation_share = spikes.refractory_violations(trains, settings.refractory)
     window = settings.count_window
     events = recording.events
-    by_events = events is not None and len(events) >= settings.minimum_trials
-    labels = None
-    if by_events:
-        assert events is not None
-        onsets = events["onset"].to_numpy(float)
-        counts = spikes.trial_counts(trains, onsets, window)
+    labels, across = None, "windows in time"
+    if events is not None and len(events) >= settings.minimum_trials:
+        counts = spikes.trial_counts(trains, events["onset"].to_numpy(float), window)
+        across = "trials"
         if "trial_type" in events:
             labels = events["trial_type"].to_numpy(object).astype(str)
+            if max(Counter(labels).values()) >= settings.minimum_trials:
+                across = "trials of the same type"
     else:
         n_windows = max(2, int((stop - start) / window))
         counts = spikes.binned_counts(trains, start, stop, n_windows)
@@ -98,10 +100,12 @@ def measure(
         contamination=spikes.contamination(
             n_violations, n_spikes, stop - start, settings.refractory
         ),
-        presence=spikes.presence_ratio(trains, start, stop, settings.presence_bin),
+        presence=spikes.presence_ratio(trains, start, stop, settings.presence_bin)
+        if stop - start >= 2 * settings.presence_bin
+        else np.full(len(trains), np.nan),  # one bin says nothing about being lost
         fano=spikes.fano_factor(counts, labels, settings.minimum_trials),
         n_trials=len(counts),
-        by_events=by_events,
+        across=across,
     )
 
 
@@ -119,66 +123,58 @@ def span(recording: Recording, trains: list[np.ndarray]) -> tuple[float, float]:
 
 
 def _metrics(numbers: SpikeNumbers, settings: SpikesQualitySettings) -> list[Metric]:
-    n = len(numbers.rate)
     milliseconds = f"{1000 * settings.refractory:g} ms"
-    contaminated = numbers.violation_share > settings.violating_share
-    across = "trials of the same type" if numbers.by_events else "windows in time"
+    short = not np.isfinite(numbers.presence).any()
     return [
         Metric(
             name="spikes",
             value=float(numbers.n_spikes.sum()),
             description="Spikes of all units together.",
-            n=n,
+            n=len(numbers.rate),
         ),
-        Metric(
-            name="firing rate",
-            value=number(median(numbers.rate)),
+        median_of(
+            "firing rate",
+            numbers.rate,
             unit="Hz",
             description="Median over units of the mean firing rate.",
-            interval=median_interval(numbers.rate),
-            n=n,
         ),
-        judged(
+        share_of(
             "silent units",
-            share(numbers.rate < settings.silent_rate),
+            numbers.rate < settings.silent_rate,
             settings.silent,
             description=f"Share of units that fire less than {settings.silent_rate:g} Hz; lower is "
             "better.",
-            n=n,
         ),
-        Metric(
-            name="ISI violations",
-            value=number(median(numbers.violation_share)),
+        median_of(
+            "ISI violations",
+            numbers.violation_share,
             description=f"Median over units of the share of interspike intervals under "
             f"{milliseconds}; lower is better.",
-            interval=median_interval(numbers.violation_share),
-            n=int(np.isfinite(numbers.violation_share).sum()),
             better="lower",
         ),
-        judged(
+        share_of(
             "contaminated units",
-            share(contaminated),
+            numbers.violation_share > settings.violating_share,
             settings.contaminated,
-            description=f"Share of units with more than {settings.violating_share:.2%} of their "
-            f"intervals under {milliseconds}, which no single neuron makes; lower is better.",
-            n=n,
+            description=f"Share of units with more than {100 * settings.violating_share:g} % of "
+            f"their intervals under {milliseconds}, which no single neuron makes; lower is better.",
         ),
-        judged(
+        median_of(
             "presence ratio",
-            median(numbers.presence),
+            numbers.presence,
             settings.presence,
-            description=f"Median over units of the share of {settings.presence_bin:g} s bins with "
+            description=f"Not computed: the recording is shorter than two bins of "
+            f"{settings.presence_bin:g} s."
+            if short
+            else f"Median over units of the share of {settings.presence_bin:g} s bins with "
             "at least one spike; low where units were lost, or fire rarely; higher is better.",
-            interval=median_interval(numbers.presence),
-            n=n,
         ),
-        Metric(
-            name="Fano factor",
-            value=number(median(numbers.fano)),
+        median_of(
+            "Fano factor",
+            numbers.fano,
             description=f"Median over units of variance over mean of spike counts in "
-            f"{settings.count_window:g} s, across {across}; a Poisson process has 1.",
-            interval=median_interval(numbers.fano),
-            n=numbers.n_trials,
+            f"{settings.count_window:g} s, across {numbers.n_trials} {numbers.across}; a Poisson "
+            "process has 1.",
         ),
     ]
 
@@ -188,40 +184,36 @@ def _spatial_metrics(
 ) -> list[Metric]:
     spatial = settings.spatial
     information = tuning.information
-    judged_units = (tuning.n_spikes >= spatial.minimum_spikes) & np.isfinite(information)
-    n = int(np.isfinite(information).sum())
+    known = information[np.isfinite(information)]
     metrics = [
-        Metric(
-            name="spatial information",
-            value=number(median(information)),
+        median_of(
+            "spatial information",
+            information,
             unit="bits/spike",
             description="Median over units of what one spike tells about the place; few spikes "
             "bias it upwards, as the value after circular shifts (chance) shows; higher is better.",
             chance=number(median(np.median(tuning.null, axis=0))) if len(tuning.null) else None,
-            interval=median_interval(information),
-            n=n,
             seed=seed,
             better="higher",
         ),
-        Metric(
-            name="informative units",
-            value=number(share(information[np.isfinite(information)] > spatial.informative)),
+        share_of(
+            "informative units",
+            known > spatial.informative,
             description=f"Share of units above {spatial.informative:g} bits/spike "
-            f"({int((information > spatial.informative).sum())} of {n}).",
-            n=n,
+            f"({int((known > spatial.informative).sum())} of {len(known)}); higher is better.",
             better="higher",
         ),
     ]
     if len(tuning.null):
-        tuned = significant(tuning)[judged_units]
+        enough = (tuning.n_spikes >= spatial.minimum_spikes) & np.isfinite(information)
         metrics.append(
-            Metric(
-                name="spatially tuned units",
-                value=number(share(tuned)),
+            share_of(
+                "spatially tuned units",
+                significant(tuning)[enough],
                 description=f"Share of units with at least {spatial.minimum_spikes} spikes whose "
-                "information exceeds the 95th percentile of their own circular shifts.",
+                "information exceeds the 95th percentile of their own circular shifts; higher is "
+                "better.",
                 chance=0.05,
-                n=len(tuned),
                 seed=seed,
                 better="higher",
             )
@@ -252,48 +244,38 @@ def _arrays(numbers: SpikeNumbers) -> dict[str, tuple[tuple[str, ...], np.ndarra
     }
 
 
-def _spatial_arrays(tuning: SpatialTuning, place_unit: str) -> xr.Dataset:
-    about = {
-        "spatial_information": {"unit": "bits/spike", "description": "Skaggs et al. 1993"},
-        "rate_map": {"unit": "Hz", "description": "smoothed rate, NaN where hardly visited"},
-        "occupancy": {"unit": "s", "description": "time spent in each bin"},
-    }
-    variables = {
-        "spatial_information": (("unit",), tuning.information, about["spatial_information"]),
+def _spatial_arrays(tuning: SpatialTuning, place_unit: str, recording: Recording) -> xr.Dataset:
+    unit, place = ("unit",), ("x", "y")
+    found = {
+        "spatial_information": (unit, tuning.information, "bits/spike", "Skaggs et al. 1993"),
         "rate_map": (
-            ("unit", "x", "y"),
-            tuning.rates.astype(np.float32),
-            about["rate_map"],
+            (*unit, *place), tuning.rates.astype(np.float32), "Hz",
+            "smoothed rate, NaN where hardly visited",
         ),
-        "occupancy": (("x", "y"), tuning.occupancy, about["occupancy"]),
-    }
+        "occupancy": (place, tuning.occupancy, "s", "time spent in each bin"),
+    }  # fmt: skip
     if len(tuning.null):
-        text = {"unit": "bits/spike", "description": "95th percentile of the circular shifts"}
         null = np.quantile(tuning.null, 0.95, axis=0)
-        variables["spatial_information_null95"] = (("unit",), null, text)
+        text = "95th percentile of the circular shifts"
+        found["spatial_information_null95"] = (unit, null, "bits/spike", text)
     centers = {
         axis: (axis, (edges[1:] + edges[:-1]) / 2, {"unit": place_unit})
         for axis, edges in (("x", tuning.x_edges), ("y", tuning.y_edges))
     }
-    return xr.Dataset(variables, coords=centers)
+    return dataset(found, recording).assign_coords(centers)
 
 
 def _warnings(numbers: SpikeNumbers) -> list[str]:
     empty = int((numbers.n_spikes == 0).sum())
-    return [f"{empty} units have no spike at all."] if empty else []
+    return [f"{empty} of {len(numbers.n_spikes)} units have no spike at all."] if empty else []
 
 
 def _methods(numbers: SpikeNumbers, settings: SpikesQualitySettings) -> str:
-    across = (
-        "trials of the same type"
-        if numbers.by_events
-        else f"successive windows of {settings.count_window:g} s"
-    )
     return (
         f"Interspike intervals under {1000 * settings.refractory:g} ms were counted as refractory "
         "violations, and contamination was estimated from them [hill2011]. Presence ratios were "
-        f"computed in {settings.presence_bin:g} s bins, and Fano factors of spike counts across "
-        f"{across} [churchland2010]."
+        f"computed in {settings.presence_bin:g} s bins, and Fano factors of spike counts in "
+        f"{settings.count_window:g} s across {numbers.across} [churchland2010]."
     )
 
 

@@ -6,10 +6,11 @@ where a sample is missing. None of them assumes a unit of measurement, except `n
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
+
+from neuropipe.quality.series import quantiles
 
 _MAD_TO_SD = 1.4826022185056018  # median absolute deviation of a normal distribution to its sd
 
@@ -96,7 +97,7 @@ def peak_to_noise(traces: np.ndarray, percentile: float = 99.0) -> np.ndarray:
     array of shape (n_units,)
         White noise reaches 2.3 at the 99th percentile. NaN for constant units.
     """
-    low, peak = _quantiles(traces, (0.5, percentile / 100))
+    low, peak = quantiles(traces, (0.5, percentile / 100))
     noise = noise_sd(traces)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where(noise > 0, (peak - low) / noise, np.nan))
@@ -175,12 +176,4 @@ def find_dips(
 
 
 def _median(values: np.ndarray) -> np.ndarray:
-    return np.asarray(_quantiles(values, (0.5,))[0])
-
-
-def _quantiles(values: np.ndarray, at: tuple[float, ...]) -> np.ndarray:
-    if np.isfinite(values).all():
-        return np.asarray(np.quantile(values, at, axis=0))  # far faster than nanquantile
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # units without any sample stay NaN
-        return np.asarray(np.nanquantile(values, at, axis=0))
+    return np.asarray(quantiles(values, (0.5,))[0])

@@ -21,22 +21,21 @@ def assess(recording: Recording, settings: QualitySettings) -> Assessment:
     settings : QualitySettings
     """
     # Imported by name, not by a computed one: the code's fingerprint follows these lines.
-    seed = settings.seed
     if recording.modality == "fmri":
         from neuropipe.quality.assess_fmri import assess as assess_fmri
 
-        return assess_fmri(recording, settings.fmri, seed)
+        return assess_fmri(recording, settings.fmri)
     if recording.modality == "calcium":
         from neuropipe.quality.assess_calcium import assess as assess_calcium
 
-        return assess_calcium(recording, settings.calcium, seed)
+        return assess_calcium(recording, settings.calcium)
     if recording.modality == "spikes":
         from neuropipe.quality.assess_spikes import assess as assess_spikes
 
-        return assess_spikes(recording, settings.spikes, seed)
+        return assess_spikes(recording, settings.spikes, settings.seed)
     from neuropipe.quality.assess_images import assess as assess_images
 
-    return assess_images(recording, settings.images, seed)
+    return assess_images(recording, settings.images, settings.seed)
 
 
 def quality(recording: Path, settings: str, output: Path) -> None:

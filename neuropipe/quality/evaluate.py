@@ -9,15 +9,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from neuropipe.quality.verdicts import Bounds, share_of
 from neuropipe.recording import MISSING, Recording
 from neuropipe.results import Metric, ResultFigure
 
-_MODALITIES = {
-    "fmri": "fMRI",
-    "calcium": "calcium imaging",
-    "spikes": "spiking",
-    "images": "responses to images",
-}
 _UNITS = {"fmri": "regions", "calcium": "neurons", "spikes": "units", "images": "units"}
 
 
@@ -81,6 +76,23 @@ def dataset(
     return xr.Dataset(data, coords={"unit": labels})
 
 
+def missing_samples(signals: np.ndarray, bounds: Bounds) -> Metric:
+    """Judge the share of missing samples.
+
+    Parameters
+    ----------
+    signals : array of shape (n_times, n_units)
+        NaN is missing.
+    bounds : Bounds
+    """
+    return share_of(
+        "missing samples",
+        np.isnan(signals),
+        bounds,
+        description="Share of samples that are missing; lower is better.",
+    )
+
+
 def facts(recording: Recording) -> dict[str, str]:
     """Short facts of a recording for the overview, in reading order, only those known.
 
@@ -93,15 +105,14 @@ def facts(recording: Recording) -> dict[str, str]:
     dict of str to str
     """
     attrs, rate = recording.attrs, recording.sampling_rate
-    units = f"{recording.n_units:,} {_UNITS[recording.modality]}"
+    units = f"{_count(recording.n_units)} {_UNITS[recording.modality]}"
     found: dict[str, Any] = {
-        "Modality": _MODALITIES[recording.modality],
         "Species": recording.species,
         "Units": units,
         "Duration": _duration(recording.duration) if recording.duration else "",
     }
     if recording.responses is not None:
-        found["Stimuli"] = f"{recording.responses.sizes['stimulus']:,}"
+        found["Stimuli"] = _count(recording.responses.sizes["stimulus"])
         repeats = recording.responses.sizes["repeat"]
         found["Repeats"] = f"up to {repeats}" if repeats > 1 else "one response per image"
     if rate is not None and recording.modality == "fmri":
@@ -119,6 +130,10 @@ def facts(recording: Recording) -> dict[str, str]:
     return {name: str(value) for name, value in found.items() if value not in ("", None, MISSING)}
 
 
+def _count(n: int) -> str:
+    return f"{n:,}".replace(",", "\u202f") if n >= 10_000 else str(n)  # as the tables do
+
+
 def _label(value: Any) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
@@ -131,9 +146,12 @@ def _age(value: Any) -> str:
         return _label(value)
     if value >= 2:
         return f"{value:g} years"
-    return f"{12 * value:.3g} months" if value >= 1 / 6 else f"{365.25 * value:.3g} days"
+    return f"{12 * value:.2g} months" if value >= 1 / 6 else f"{365.25 * value:.2g} days"
 
 
 def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.3g} s"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

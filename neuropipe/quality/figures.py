@@ -141,6 +141,7 @@ def distribution(
             va="top",
             ha="left" if left else "right",
             fontsize=7.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},  # over a bound's line
         )
         ax.margins(y=0.18)  # room for the label over the bars
     if bounds is not None:

@@ -12,10 +12,11 @@ from neuropipe.quality.figures import (
     distribution,
     envelope,
     heat_map,
+    pooled,
     similarity_order,
     ticks,
 )
-from neuropipe.quality.fmri import global_signal, zscored
+from neuropipe.quality.series import mean_over_units, zscored
 from neuropipe.quality.settings import CalciumQualitySettings
 from neuropipe.recording import Recording
 from neuropipe.results import ResultFigure
@@ -39,7 +40,7 @@ def population_figure(recording: Recording) -> ResultFigure:
     with style():
         figure = new_figure(3.6)
         top, main = figure.subplots(2, 1, sharex=True, height_ratios=[0.5, 2.7])
-        mean = _thinned(global_signal(recording.signals.values))
+        mean = pooled(mean_over_units(scaled)[None], n_columns=_TRACE_POINTS)[0]
         top.plot(np.linspace(time[0], time[-1], len(mean)), mean, color=INK, lw=0.7)
         top.set_ylabel("mean (sd)", rotation=0, ha="right", va="center", fontsize=7.5)
         top.locator_params(axis="y", nbins=3)
@@ -111,10 +112,3 @@ def _examples(ax: Axes, recording: Recording, numbers: CalciumNumbers) -> None:
     ax.set_xlim(time[0], time[-1])
     despine(ax)
     ax.tick_params(axis="y", length=0)
-
-
-def _thinned(values: np.ndarray) -> np.ndarray:
-    if len(values) <= _TRACE_POINTS:
-        return values
-    starts = np.linspace(0, len(values), _TRACE_POINTS, endpoint=False).astype(int)
-    return np.asarray(np.add.reduceat(values, starts) / np.diff([*starts, len(values)]))

@@ -9,6 +9,7 @@ import numpy as np
 from neuropipe.plotting import ACCENT, CYCLE, INK, MUTED, VERDICT_COLORS, new_figure, style
 from neuropipe.quality import fmri
 from neuropipe.quality.figures import despine, distribution, envelope, heat_map, log_scale, tag_rows
+from neuropipe.quality.series import zscored
 from neuropipe.quality.settings import FmriQualitySettings
 from neuropipe.recording import MISSING, Recording
 from neuropipe.results import ResultFigure
@@ -76,7 +77,7 @@ def carpet_figure(
     """Draw the carpet under the traces of motion, DVARS and the global signal."""
     assert recording.signals is not None
     time = recording.signals["time"].values
-    scaled = fmri.zscored(recording.signals.values)
+    scaled = zscored(recording.signals.values)
     grouping = unit_groups(recording)
     order, sizes = carpet_order(scaled, numbers.global_z, grouping[1] if grouping else None)
     with_motion = numbers.displacement is not None
@@ -116,6 +117,7 @@ def carpet_figure(
 
 
 def _carpet_caption(with_motion: bool, grouping: str | None, settings: FmriQualitySettings) -> str:
+    within = "one group" if grouping else "some rows alone"
     rows = f"grouped by {grouping} and then" if grouping else "sorted"
     above = (
         f"framewise displacement, standardised DVARS (amber lines: {settings.fd_spike:g} mm and "
@@ -127,7 +129,7 @@ def _carpet_caption(with_motion: bool, grouping: str | None, settings: FmriQuali
         f"Every row is a region, {rows} by how closely it follows the global signal; grey is its "
         f"signal in z-scores, black -2 to white 2. On the same time axis stand {above} and the "
         "global signal. Stripes that cross all rows at once are motion, breathing or the scanner, "
-        "above all where DVARS jumps with them; patches within one group are what a brain does."
+        f"above all where DVARS jumps with them; patches within {within} are what a brain does."
     )
 
 
@@ -168,16 +170,16 @@ def units_figure(
                 ax.axvline(settings.covered, color=VERDICT_COLORS["bad"], lw=0.9, ls=(0, (4, 2)))
             else:
                 _spectrum(ax, recording)
-    known = (
-        "Distributions over regions with their median (black) and the bounds of the verdict "
-        "(amber: good from there; red: bad beyond). "
-        if len(panels) > 1
-        else ""
-    )
+    words = "Distributions over regions with their median (black). " if len(panels) > 1 else ""
+    if "tsnr" in panels:
+        words += "Lines at the temporal SNR are the bounds of its verdict (amber: good from there; "
+        words += "red: bad below). "
+    if "coverage" in panels:
+        words += "Regions left of the red line at the coverage count as not covered. "
     return ResultFigure(
         name="units",
-        title="Regions and frequencies",
-        caption=known
+        title="Regions and frequencies" if len(panels) > 1 else "Frequencies",
+        caption=words
         + "The spectrum shows the share of variance at each frequency (line: median region, band: "
         "middle half). Spontaneous BOLD falls off from about 0.01 to 0.1 Hz (grey); a flat "
         "spectrum is noise, a narrow peak at 0.2-0.4 Hz is breathing, sharp edges are filters.",

@@ -8,7 +8,7 @@ import numpy as np
 
 from neuropipe.plotting import ACCENT, DIVERGING, INK, MUTED, new_figure, style
 from neuropipe.quality.figures import despine, distribution, heat_map, log_scale, similarity_order
-from neuropipe.quality.fmri import zscored
+from neuropipe.quality.series import zscored
 from neuropipe.quality.settings import ImagesQualitySettings
 from neuropipe.recording import Recording
 from neuropipe.results import ResultFigure
@@ -38,7 +38,7 @@ def reliability_figure(numbers: ImageNumbers, settings: ImagesQualitySettings) -
             right.plot(n, center, color=ACCENT, lw=1.4)
         right.axvline(present, color=INK, lw=0.9, ls=":")
         right.annotate(
-            f"{present:.3g} repeats",
+            f"{present:.2g} repeats",
             (present, 0.02),
             xytext=(3, 0),
             textcoords="offset points",

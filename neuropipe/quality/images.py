@@ -61,20 +61,3 @@ def measure(recording: Recording, settings: ImagesQualitySettings, seed: int) ->
         else None,
         parts=variance_parts(trials) if repeated else None,
     )
-
-
-def mean_over_images(values: np.ndarray) -> np.ndarray:
-    """Mean response of every unit, over the images it has one to.
-
-    Parameters
-    ----------
-    values : array of shape (n_stimuli, n_units)
-
-    Returns
-    -------
-    array of shape (n_units,)
-        NaN for units without any response.
-    """
-    known = np.isfinite(values)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.where(known, values, 0).sum(axis=0) / known.sum(axis=0))

@@ -24,7 +24,7 @@ class FmriQualitySettings(Settings):
     tsnr: Bounds = _bounds(
         50,
         25,
-        "median temporal SNR, no unit (Murphy, Bodurka & Bandettini 2007)",
+        "median temporal SNR (Murphy, Bodurka & Bandettini 2007), no unit (convention)",
     )
     dvars_spike: float = Field(
         default=1.5,
@@ -38,7 +38,9 @@ class FmriQualitySettings(Settings):
         description="framewise displacement above which a frame is in motion, mm (Power 2012)",
     )
     fd_mean: Bounds = _bounds(
-        0.2, 0.55, "mean framewise displacement, mm (strict and lenient cut, Parkes et al. 2018)"
+        0.2,
+        0.55,
+        "mean framewise displacement, mm (good: convention; bad: lenient cut, Parkes et al. 2018)",
     )
     fd_spikes: Bounds = _bounds(0.1, 0.3, "share of frames in motion (convention)")
     drift: Bounds = _bounds(

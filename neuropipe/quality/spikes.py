@@ -26,8 +26,8 @@ class SpikeNumbers:
     fano : variance over mean of spike counts
     n_trials : int
         Trials or windows behind `fano`.
-    by_events : bool
-        Whether `fano` is across trials of the events, otherwise across windows in time.
+    across : str
+        What they are, in words.
     """
 
     start: float
@@ -40,7 +40,7 @@ class SpikeNumbers:
     presence: np.ndarray
     fano: np.ndarray
     n_trials: int
-    by_events: bool
+    across: str
 
 
 def refractory_violations(
@@ -109,7 +109,7 @@ def presence_ratio(
     start, stop : float
         Span of the recording in s.
     bin_width : float
-        In s; shortened so that whole bins fill the span.
+        In s; adjusted so that whole bins fill the span.
 
     Returns
     -------

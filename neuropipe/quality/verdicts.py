@@ -81,21 +81,24 @@ def in_words(bounds: Bounds, unit: str = "") -> str:
 
 
 def judged(
-    name: str, value: float | None, bounds: Bounds, *, unit: str = "", **more: Any
+    name: str, value: float | None, bounds: Bounds | None = None, *, unit: str = "", **more: Any
 ) -> Metric:
-    """Make a metric with its verdict.
+    """Make a metric, with its verdict where it has bounds.
 
     Parameters
     ----------
     name : str
     value : float or None
-        NaN becomes None.
-    bounds : Bounds
+        NaN and infinity become None.
+    bounds : Bounds, optional
+        They also tell which way is better.
     unit : str
     **more
         Further fields of `Metric`, such as ``description`` or ``n``.
     """
     value = number(value)
+    if bounds is None:
+        return Metric(name=name, value=value, unit=unit, **more)
     return Metric(
         name=name,
         value=value,
@@ -105,6 +108,36 @@ def judged(
         better="higher" if bounds.larger_is_better else "lower",
         **more,
     )
+
+
+def median_of(name: str, values: np.ndarray, bounds: Bounds | None = None, **more: Any) -> Metric:
+    """Make a metric of the median over units, with its interval and the number of units.
+
+    Parameters
+    ----------
+    name : str
+    values : array of shape (n_units,)
+        NaN is left out.
+    bounds : Bounds, optional
+    **more
+        Further fields of `Metric`.
+    """
+    more = {"interval": median_interval(values), "n": int(np.isfinite(values).sum())} | more
+    return judged(name, median(values), bounds, **more)
+
+
+def share_of(name: str, mask: np.ndarray, bounds: Bounds | None = None, **more: Any) -> Metric:
+    """Make a metric of the share of true entries, with their number.
+
+    Parameters
+    ----------
+    name : str
+    mask : array of bool
+    bounds : Bounds, optional
+    **more
+        Further fields of `Metric`.
+    """
+    return judged(name, share(mask), bounds, n=mask.size, **more)
 
 
 def number(value: float | np.floating[Any] | None) -> float | None:

@@ -14,7 +14,7 @@ from neuropipe.report.index import index_sections
 from neuropipe.report.page import write_page
 from neuropipe.report.settings import DatasetCard, ReportSettings
 from neuropipe.report.subject import subject_sections
-from neuropipe.results import GROUP, Result
+from neuropipe.results import Result
 from neuropipe.settings import parse_settings
 
 
@@ -30,7 +30,8 @@ def report_subject(
     subject : str
         As in the lock.
     results : sequence of Path
-        Result folders of the subject's recordings and of the dataset, in the order of the sections.
+        Result folders of the subject's recordings, in the order of the sections. Those of the
+        dataset stand in its index.
     settings : str
         Options as JSON.
     output : Path
@@ -54,8 +55,7 @@ def report_subject(
 
 
 def _check_owner(result: Result, folder: Path, dataset: str, subject: str) -> None:
-    group = result.recording == GROUP
-    if result.dataset != dataset or (not group and result.subject != subject):
+    if result.dataset != dataset or result.subject != subject:
         raise ResultError(
             f"{folder} is of dataset {result.dataset}, subject {result.subject or '-'}",
             f"a result of dataset {dataset}, subject {subject}",

@@ -13,7 +13,7 @@ from neuropipe.report.cohort import (
     ranking_metric,
     unfinished_words,
 )
-from neuropipe.report.numbers import count, format_quantity
+from neuropipe.report.numbers import count, format_column, format_quantity
 from neuropipe.report.sections import (
     Section,
     analysis_section,
@@ -32,7 +32,7 @@ from neuropipe.report.summary import (
     key_numbers,
     metric_names,
 )
-from neuropipe.report.tables import Cell, Column, Row, Table, named
+from neuropipe.report.tables import Cell, Column, Row, Table, metric_column, named
 from neuropipe.results import Metric, Result
 
 SUMMARY_ID = "np-summary"
@@ -116,43 +116,30 @@ def ranking_table(
         Column(text="Doubtful", numeric=True),
         Column(text="Good", numeric=True),
         Column(text="Recordings", numeric=True),
-        *(
-            Column(text=named(m, describe=False).text, note=m.unit, numeric=True)
-            for _, m in metrics
-        ),
+        *(metric_column(m) for _, m in metrics),
         Column(text="Not finished", numeric=True),
     ]
-    return Table.build(
-        columns,
-        (_subject_row(place, s, metrics, digits) for place, s in enumerate(ranked, start=1)),
-    )
+    cells: list[list[Cell]] = [[] for _ in ranked]
+    for analysis, metric in metrics:
+        values = [s.median(analysis, metric.name) for s in ranked]
+        for row, value, text in zip(cells, values, format_column(values, digits), strict=True):
+            row.append(Cell(text=text, sort=value))
+    rows = [_subject_row(i, s, cells[i - 1]) for i, s in enumerate(ranked, start=1)]
+    return Table.build(columns, rows)
 
 
-def _metric_column(metric: Metric) -> Column:
-    return Column(text=named(metric, describe=False).text, note=metric.unit, numeric=True)
-
-
-def _subject_row(
-    place: int, subject: SubjectResults, metrics: Sequence[tuple[str, Metric]], digits: int
-) -> Row:
+def _subject_row(place: int, subject: SubjectResults, values: Sequence[Cell]) -> Row:
     tally = subject.tally
     verdict = tally.worst or ("not finished" if subject.missing else "none")
-    values = [subject.median(analysis, metric.name) for analysis, metric in metrics]
     missing = len(subject.missing)
     return Row(
         head=Cell(text=subject.subject, link=subject.link),
         cells=(
             Cell(text=str(place), sort=place),
-            Cell(
-                text=verdict,
-                verdict=tally.worst,
-            ),
+            Cell(text=verdict, verdict=tally.worst),
             *(Cell(text=str(n or ""), sort=n) for n in (tally.bad, tally.doubtful, tally.good)),
             Cell(text=str(subject.n_recordings), sort=subject.n_recordings),
-            *(
-                Cell(text=format_quantity(v, "", digits) if v is not None else "", sort=v)
-                for v in values
-            ),
+            *values,
             Cell(text=str(missing) if missing else "", sort=missing),
         ),
     )
@@ -239,7 +226,6 @@ def _strip(
         )
     return {
         "name": named(metric, describe=False).text,
-        "unit": metric.unit,
         "dots": dots,
         "low": format_quantity(low, metric.unit, digits),
         "high": format_quantity(high, metric.unit, digits),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 MISSING = "\u2013"  # en dash
 _MINUS = "\u2212"
@@ -49,17 +50,57 @@ def format_quantity(value: float | None, unit: str, digits: int = 3) -> str:
     return f"{text}{_SPACE}{unit}" if unit and text != MISSING else text
 
 
+def format_beside(value: float | None, other: float | None, digits: int = 3) -> str:
+    """Print a number that stands beside a larger one to the decimals of that.
+
+    Parameters
+    ----------
+    value, other : float or None
+        A chance of 0.000229 beside a score of 0.387 prints as ``"0.000"``; a larger number, and
+        one beside nothing, keeps its own digits.
+    digits : int
+        Significant digits of the larger number.
+    """
+    if value is None or other is None or not abs(value) < abs(other):
+        return format_number(value, digits)
+    return format_column([value, other], digits)[0]
+
+
+def format_column(values: Sequence[float | None], digits: int = 3) -> list[str]:
+    """Print numbers that are compared with each other to the same decimals.
+
+    Parameters
+    ----------
+    values : sequence of float or None
+        None prints as ``""``.
+    digits : int
+        Significant digits of the largest; whole numbers stay whole, and very large or very small
+        ones are printed one by one.
+    """
+    known = [v for v in values if v is not None and math.isfinite(v)]
+    largest = max(map(abs, known), default=0.0)
+    if all(v == int(v) for v in known) or not 1e-3 <= largest < 1e6:
+        return ["" if v is None else format_number(v, digits) for v in values]
+    decimals = max(0, digits - 1 - math.floor(math.log10(largest)))
+    return ["" if v is None else _fixed(v, decimals) for v in values]
+
+
 def format_interval(interval: tuple[float, float] | None, digits: int = 3) -> str:
     """Print an interval, as in ``"0.310 to 0.620"``; ``""`` where there is none."""
-    if interval is None:
-        return ""
-    low, high = (format_number(bound, digits) for bound in interval)
-    return f"{low} to {high}"
+    return "" if interval is None else " to ".join(format_column(interval, digits))
 
 
 def count(n: int, noun: str) -> str:
     """Print a number of things, as in ``"1 subject"`` and ``"12 subjects"``."""
     return f"{format_number(n)} {noun if n == 1 else noun + 's'}"
+
+
+def _fixed(value: float, decimals: int) -> str:
+    if not math.isfinite(value):
+        return MISSING
+    rounded = round(value, decimals) or 0.0  # no minus before zero
+    whole, point, rest = f"{rounded:.{decimals}f}".partition(".")
+    return (_grouped(whole) + point + rest).replace("-", _MINUS)
 
 
 def _grouped(digits: str) -> str:

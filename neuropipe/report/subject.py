@@ -25,7 +25,7 @@ from neuropipe.report.summary import (
 )
 from neuropipe.report.tables import Cell, key_table
 from neuropipe.report.text import heading, short_labels
-from neuropipe.results import GROUP, Result, Verdict
+from neuropipe.results import Result, Verdict
 
 _PLACES = 12  # links an issue shows before it says "and 3 more"
 
@@ -62,7 +62,7 @@ def subject_sections(
         The dataset.
     subject : str
     results : sequence of Result
-        Results of the subject's recordings, then of the dataset (recording ``"group"``).
+        Results of the subject's recordings.
     settings : ReportSettings
 
     Returns
@@ -70,13 +70,9 @@ def subject_sections(
     list of Section
         Overview, quality, one section an analysis, methods, provenance, errors and warnings.
     """
-    own = [r for r in results if r.recording != GROUP]
-    groups = group_by_analysis(own)
-    sections = [overview_section(card, subject, own, settings)]
-    sections += [analysis_section(found, settings.digits) for found in groups.values()]
-    sections += [analysis_section([r], settings.digits) for r in results if r.recording == GROUP]
     return [
-        *sections,
+        overview_section(card, subject, results, settings),
+        *(analysis_section(r, settings.digits) for r in group_by_analysis(results).values()),
         methods_section(card, results),
         provenance_section(results),
         problems_section(results),

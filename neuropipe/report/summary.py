@@ -163,7 +163,7 @@ def common_facts(results: Iterable[Result], shown: int = 3) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        A fact that all share as it is; a few different ones joined by ``"; "``.
+        A fact that all share as it is; a few different ones joined by ``"; "``, more counted.
     """
     values: dict[str, list[str]] = {}
     for result in results:
@@ -172,7 +172,7 @@ def common_facts(results: Iterable[Result], shown: int = 3) -> dict[str, str]:
             if value not in known:
                 known.append(value)
     return {
-        name: "; ".join(found) if len(found) <= shown else "differs between recordings"
+        name: "; ".join(found) if len(found) <= shown else f"{len(found)} different"
         for name, found in values.items()
     }
 
@@ -191,15 +191,16 @@ def main_metric(results: Iterable[Result], name: str = "") -> Metric | None:
     results : iterable of Result
         Quality results.
     name : str
-        Name from the settings; ``""`` takes the first metric that says which way is better.
+        Name from the settings; ``""`` takes the first that says which way is better. One without
+        a value anywhere orders nothing and is passed over.
 
     Returns
     -------
     Metric or None
         An example of that metric, for its name and direction.
     """
-    found = (m for r in results for m in r.metrics if (m.name == name if name else m.better))
-    return next(found, None)
+    known = (m for r in results for m in r.metrics if m.value is not None)
+    return next((m for m in known if (m.name == name if name else m.better)), None)
 
 
 def group_by_analysis(results: Iterable[Result]) -> Mapping[str, list[Result]]:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from neuropipe.report.numbers import format_interval, format_number, format_quantity
+from neuropipe.report.numbers import (
+    MISSING,
+    format_beside,
+    format_column,
+    format_interval,
+    format_number,
+    format_quantity,
+)
 from neuropipe.report.summary import KeyNumber, find_metric, metric_names
 from neuropipe.results import Metric, Result, Verdict
 
@@ -115,10 +122,10 @@ def _metric_row(metric: Metric, digits: int, describe: bool, split: bool) -> Row
         head=named(metric, describe),
         cells=(
             Cell(text=format_quantity(metric.value, metric.unit, digits), sort=metric.value),
-            _optional(metric.baseline, digits, metric.baseline_name),
-            _optional(metric.chance, digits),
+            _beside(metric.baseline, metric, digits, metric.baseline_name),
+            _beside(metric.chance, metric, digits),
             Cell(text=format_interval(metric.interval, digits)),
-            _optional(metric.n, digits),
+            Cell(text="" if metric.n is None else format_number(metric.n), sort=metric.n),
             _split(metric, split),
             Cell(
                 text="",
@@ -138,10 +145,10 @@ def named(metric: Metric, describe: bool) -> Cell:
     )
 
 
-def _optional(value: float | None, digits: int, note: str = "") -> Cell:
+def _beside(value: float | None, metric: Metric, digits: int, note: str = "") -> Cell:
     if value is None:
         return Cell(text="")
-    return Cell(text=format_number(value, digits), note=note, sort=value)
+    return Cell(text=format_beside(value, metric.value, digits), note=note, sort=value)
 
 
 def _split(metric: Metric, split: bool) -> Cell:
@@ -164,28 +171,29 @@ def recordings_table(
     digits : int
         Significant digits.
     """
-    names = metric_names(results)
-    columns = [Column(text="Recording")]
-    for name in names:
-        metric = next(m for r in results if (m := find_metric(r, name)) is not None)
-        columns.append(
-            Column(text=named(metric, describe=False).text, note=metric.unit, numeric=True)
-        )
+    columns, cells = [Column(text="Recording")], []
+    for name in metric_names(results):
+        metrics = [find_metric(result, name) for result in results]
+        columns.append(metric_column(next(m for m in metrics if m is not None)))
+        cells.append(_column_cells(metrics, digits))
     rows = [
-        Row(
-            head=Cell(text=label, link=link),
-            cells=tuple(_value(find_metric(result, name), digits) for name in names),
-        )
-        for result, label, link in zip(results, labels, links, strict=True)
+        Row(head=Cell(text=label, link=link), cells=tuple(column[i] for column in cells))
+        for i, (label, link) in enumerate(zip(labels, links, strict=True))
     ]
     return Table.build(columns, rows)
 
 
-def _value(metric: Metric | None, digits: int) -> Cell:
-    if metric is None:
-        return Cell(text="")
-    text = format_number(metric.value, digits)
-    return Cell(text=text, verdict=metric.verdict, sort=metric.value)
+def metric_column(metric: Metric) -> Column:
+    """Heading of a column of one metric: its name with the arrow, and its unit."""
+    return Column(text=named(metric, describe=False).text, note=metric.unit, numeric=True)
+
+
+def _column_cells(metrics: Sequence[Metric | None], digits: int) -> list[Cell]:
+    texts = format_column([None if m is None else m.value for m in metrics], digits)
+    return [
+        Cell(text="") if m is None else Cell(text=text or MISSING, verdict=m.verdict, sort=m.value)
+        for m, text in zip(metrics, texts, strict=True)
+    ]
 
 
 def key_table(groups: Sequence[tuple[Cell, Sequence[KeyNumber]]], digits: int) -> Table:
@@ -222,8 +230,8 @@ def _key_row(analysis: Cell, number: KeyNumber, digits: int) -> Row:
             analysis,
             Cell(text=format_quantity(metric.value, metric.unit, digits), sort=metric.value),
             Cell(text=format_interval(span, digits)),
-            _optional(metric.baseline, digits, metric.baseline_name),
-            _optional(metric.chance, digits),
+            _beside(metric.baseline, metric, digits, metric.baseline_name),
+            _beside(metric.chance, metric, digits),
             Cell(text=number.verdict_words, verdict=number.tally.worst),
         ),
     )

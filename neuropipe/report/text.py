@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup, escape
 
+_NUMBER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)(?!\w)")
 _MARK = re.compile(r"\[([^\[\]]+)\]")
 _DOI = re.compile(
     r"(?:https?://(?:dx\.)?doi\.org/|doi:\s*)?(10\.\d{4,9}/[^\s<>\"'&;]+[^\s<>\"'&;.,)])"
@@ -36,27 +38,59 @@ def number_citations(texts: Iterable[tuple[str, Mapping[str, str]]]) -> CitedTex
     Parameters
     ----------
     texts : iterable of (str, mapping)
-        Paragraphs, each with its references by key. A paragraph that comes again, and one that is
-        empty, is dropped. Two keys with the same reference share a number.
+        Paragraphs, each with its references by key. Paragraphs that differ in their numbers alone
+        become one with ranges; an empty one is dropped. Two keys with the same reference share a
+        number.
 
     Returns
     -------
     CitedText
-    -------
         A reference that no mark cites follows at the end, so that none is lost; brackets that hold
         no known key stay as they are.
     """
     numbers: dict[str, int] = {}
     paragraphs: dict[str, None] = {}
     uncited: list[str] = []
-    for text, references in texts:
-        paragraph = _numbered(" ".join(text.split()), references, numbers)
+    for text, references in merge_numbers(texts):
+        paragraph = _numbered(text, references, numbers)
         if paragraph:
             paragraphs[paragraph] = None
         uncited += references.values()
     for reference in uncited:
         numbers.setdefault(reference, len(numbers) + 1)
     return CitedText(tuple(paragraphs), tuple(numbers))
+
+
+def merge_numbers(
+    texts: Iterable[tuple[str, Mapping[str, str]]],
+) -> list[tuple[str, Mapping[str, str]]]:
+    """Make one of the paragraphs that differ in their numbers alone, as those of many runs do.
+
+    Parameters
+    ----------
+    texts : iterable of (str, mapping)
+        Paragraphs, each with its references by key.
+
+    Returns
+    -------
+    list of (str, mapping)
+        ``"shrinkage 0.06"`` and ``"shrinkage 0.21"`` become ``"shrinkage 0.06 to 0.21"``.
+    """
+    found: dict[tuple[Any, ...], list[list[str]]] = {}
+    for text, references in texts:
+        words = _NUMBER.split(" ".join(text.split()))  # words and numbers in turn
+        found.setdefault((*words[::2], tuple(references.items())), []).append(words[1::2])
+    merged: list[tuple[str, Mapping[str, str]]] = []
+    for (first, *words, references), rows in found.items():
+        spans = [_span(numbers) for numbers in zip(*rows, strict=True)]
+        text = first + "".join(s + w for s, w in zip(spans, words, strict=True))
+        merged.append((text, dict(references)))
+    return merged
+
+
+def _span(numbers: Sequence[str]) -> str:
+    low, high = min(numbers, key=float, default=""), max(numbers, key=float, default="")
+    return low if low == high else f"{low} to {high}"
 
 
 def _numbered(text: str, references: Mapping[str, str], numbers: dict[str, int]) -> str:

@@ -157,8 +157,8 @@ def test_spike_numbers_are_those_planted(results):
 
 def test_events_part_the_fano_factor_and_no_position_no_maps(results):
     result = results["spikes-events"]
-    assert result.metric("Fano factor").n == 40
-    assert "across trials of the same type" in result.metric("Fano factor").description
+    assert result.metric("Fano factor").n == 10
+    assert "across 40 trials of the same type" in result.metric("Fano factor").description
     assert [figure.name for figure in result.figures] == ["activity", "units"]
     assert "spatial" not in result.methods
 
@@ -183,7 +183,7 @@ def test_single_responses_are_a_warning_not_a_failure(results):
 def test_facts_in_reading_order():
     found = facts(builders.fmri_recording())
     assert list(found) == [
-        "Modality", "Species", "Units", "Duration", "Repetition time", "Parcellation", "Task",
+        "Species", "Units", "Duration", "Repetition time", "Parcellation", "Task",
         "Age", "Sex",
     ]  # fmt: skip
     assert found["Duration"] == "13 min 20 s"
@@ -254,7 +254,7 @@ def test_silent_units_and_one_unit(tmp_path):
     quality(tmp_path / "r.nc", "", tmp_path / "out")
     result = Result.read(tmp_path / "out")
     assert result.metric("silent units").value == 0.9
-    assert result.warnings == ["9 units have no spike at all."]
+    assert result.warnings == ["9 of 10 units have no spike at all."]
 
 
 def test_no_spike_at_all(tmp_path):

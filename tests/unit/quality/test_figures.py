@@ -18,7 +18,7 @@ from neuropipe.quality.figures import (
 )
 from neuropipe.quality.figures_fmri import carpet_order, unit_groups
 from neuropipe.quality.figures_spikes import raster_window
-from neuropipe.quality.fmri import zscored
+from neuropipe.quality.series import zscored
 from neuropipe.quality.settings import QualitySettings
 from neuropipe.quality.verdicts import Bounds
 from tests.unit.quality import builders

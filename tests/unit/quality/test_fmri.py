@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuropipe.quality import fmri
+from neuropipe.quality import fmri, series
 
 
 def noise(n_times=600, n_units=40, seed=0):
@@ -82,10 +82,10 @@ def test_global_signal_in_percent():
 def test_line_share_of_planted_drift():
     line = np.linspace(-1, 1, 4000)[:, None]
     signals = np.hstack([line, line + line.std() * noise(4000, 1), noise(4000, 1)])
-    np.testing.assert_allclose(fmri.line_share(signals), [1, 0.5, 0], atol=0.03)
-    assert np.isnan(fmri.line_share(np.full((50, 1), 3.1)))
+    np.testing.assert_allclose(series.line_share(signals), [1, 0.5, 0], atol=0.03)
+    assert np.isnan(series.line_share(np.full((50, 1), 3.1)))
     signals[:1000, 1] = np.nan
-    assert fmri.line_share(signals)[1] == pytest.approx(0.36, abs=0.05)
+    assert series.line_share(signals)[1] == pytest.approx(0.36, abs=0.05)
 
 
 def test_constant_units_are_found():
@@ -93,7 +93,7 @@ def test_constant_units_are_found():
     signals[:, 1] = 0.1
     signals[:, 2] = np.nan
     signals[3:, 3] = np.nan
-    assert fmri.constant_units(signals).tolist() == [False, True, False, False]
+    assert series.constant_units(signals).tolist() == [False, True, False, False]
 
 
 def test_a_planted_rhythm_is_the_peak_of_the_spectrum():
@@ -124,5 +124,5 @@ def test_scale_offset_and_order_do_not_matter(seed, scale, offset):
     np.testing.assert_allclose(
         fmri.standardised_dvars(moved), fmri.standardised_dvars(signals), rtol=1e-6
     )
-    np.testing.assert_allclose(fmri.line_share(moved), fmri.line_share(signals)[order], atol=1e-7)
-    np.testing.assert_allclose(fmri.global_signal(moved), fmri.global_signal(signals), atol=1e-6)
+    np.testing.assert_allclose(series.line_share(moved), series.line_share(signals)[order], atol=1e-7)
+    np.testing.assert_allclose(series.global_signal(moved), series.global_signal(signals), atol=1e-6)

@@ -36,7 +36,8 @@ class Study:
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     root = tmp_path_factory.mktemp("study") / "results"
     folder = root / fakes.DATASET
-    many = [*fakes.write_subject(folder, "01", RUNS), fakes.write_group(folder)]
+    many = fakes.write_subject(folder, "01", RUNS)
+    fakes.write_group(folder)
     one = fakes.write_subject(folder, "02", [""], seed=40)
     (folder / "recordings").mkdir()
     (folder / "recordings" / "sub-02.nc").touch()
