@@ -13,6 +13,7 @@ from typing import Literal
 
 import psutil
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 State = Literal["ok", "optional", "missing"]
@@ -82,7 +83,8 @@ def print_diagnosis(folder: Path = Path()) -> int:
     findings = diagnose(folder)
     table = Table("what", "state", "found", "what to do", box=None, pad_edge=False)
     for finding in findings:
-        table.add_row(finding.what, _MARKS[finding.state], finding.found, finding.remedy)
+        found, remedy = escape(finding.found), escape(finding.remedy)
+        table.add_row(finding.what, _MARKS[finding.state], found, remedy)
     Console().print(table)
     return int(any(finding.state == "missing" for finding in findings))
 

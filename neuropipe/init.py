@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from neuropipe.errors import InputError
+from neuropipe.lock import lock_command
 from neuropipe.reference import default_config
 
 _MANIFEST = """\
@@ -35,7 +36,7 @@ datasets:
 
 
 def init_study(folder: Path) -> str:
-    """Write ``data_manifest.yaml`` and ``config/config.yaml`` into a new study folder.
+    """Write ``data_manifest.yaml`` and ``config/config.yaml`` into a new folder; lock its demo.
 
     Parameters
     ----------
@@ -62,12 +63,12 @@ def init_study(folder: Path) -> str:
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    lock_command(manifest=folder / "data_manifest.yaml", names=["demo"], all_=False)
     return (
-        f"A study stands in {folder}. Next:\n"
-        f"  cd {folder} && neuropipe manifest lock demo\n"
+        f"A study stands in {folder}. Add your data with `neuropipe manifest add` there, then:\n"
         f"  snakemake -s <neuropipe>/Snakefile --directory {folder} --cores all"
     )
 
 
-DEMO_SETTINGS = "{n_subjects: 2, n_samples: 150}"
+DEMO_SETTINGS = "{n_subjects: 2, duration: 320.0, repetition_time: 2.0}"
 DEMO_READ = "{parcellation: atlas/atlas-Sim100_dseg.nii.gz}"

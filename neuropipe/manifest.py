@@ -289,8 +289,10 @@ def read_lock(path: Path, dataset: str) -> list[LockedRecording]:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.reader(stream, delimiter="\t"))
+    except FileNotFoundError as error:
+        raise LockError(f"dataset {dataset} has no lock", f"{path}", remedy) from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise LockError(f"dataset {dataset} has no lock ({error})", f"{path}", remedy) from error
+        raise LockError(f"{path}: {error}", "a readable lock table", remedy) from error
     if len(rows) < 2 or tuple(rows[0]) != _COLUMNS:
         raise LockError(f"{path} is no lock table", f"columns {', '.join(_COLUMNS)}", remedy)
     files: dict[tuple[str, ...], list[LockedFile]] = {}

@@ -78,7 +78,8 @@ def test_bad_input_is_one_line_and_status_2(
 def test_init_writes_a_study_once(tmp_path: Path) -> None:
     first = neuropipe("init", str(tmp_path / "study"))
     assert first.returncode == 0
-    assert "manifest lock demo" in first.stdout
+    assert "manifest add" in first.stdout
+    assert (tmp_path / "study" / "config" / "recordings" / "demo.tsv").is_file()
     manifest = tmp_path / "study" / "data_manifest.yaml"
     manifest.write_text(manifest.read_text() + "# mine\n")
     second = neuropipe("init", str(tmp_path / "study"))
@@ -95,4 +96,5 @@ def test_a_fresh_study_is_sound(tmp_path: Path) -> None:
     config = load_yaml((tmp_path / "config" / "config.yaml").read_text())
     study = Study.load(config, tmp_path)
     assert study.datasets_of("simulated") == ["demo"]
+    assert study.subjects("demo") == ["01", "02"]
     assert study.config == Config()
