@@ -35,7 +35,7 @@ from neuropipe.manifest import (
 from neuropipe.names import check_name
 
 _SIMULATED = {"fmri": "fmri", "calcium": "calcium", "spikes": "spikes", "vision": "images"}
-_REQUIRED = ("title", "license", "citation")
+_REQUIRED = ("license", "citation")
 _DESCRIPTION = "dataset_description.json"
 _FMRI = re.compile(r"_(bold|timeseries)\.|\.1D$")
 _EMPTY = re.compile(r"^datasets:[ \t]*(\{[ \t]*\})?[ \t]*(#.*)?$", re.MULTILINE)
@@ -68,7 +68,8 @@ def add_dataset(
     modality : str, optional
         Guessed from the files' names when absent.
     title, license_, citation : str, optional
-        Read from ``dataset_description.json`` or the archive's metadata when absent.
+        Read from ``dataset_description.json`` or the archive's metadata when absent; the title is
+        else the name.
     read : mapping, optional
         Reading options.
     locks, resources : Path
@@ -99,6 +100,7 @@ def add_dataset(
     if not all(facts.values()):
         known = _describe(kind, folder, retries)
         facts = {key: value or known.get(key) for key, value in facts.items()}
+        facts["title"] = facts["title"] or name
     missing = [key for key in _REQUIRED if not facts[key]]
     if missing:
         raise ManifestError(
