@@ -7,7 +7,6 @@ unpickler that builds numpy arrays and plain Python values and refuses everythin
 
 from __future__ import annotations
 
-import math
 import pickle
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from neuropipe.errors import InputError, NeuropipeError
+from neuropipe.ingest.matlab import mat_shapes, read_mat
 
 SUFFIXES = (".npy", ".mat", ".h5", ".hdf5")
 _COMPRESSION = 200  # no gigabyte of measured numbers shrinks further
@@ -24,9 +24,6 @@ _SAFE = {
     "collections": {"OrderedDict"},
     "numpy": {"ndarray", "dtype"},
 }  # fmt: skip
-_MAT_NUMBERS = {"double", "single", "logical"} | {
-    f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)
-}
 _NUMPY_BUILDERS = {"_reconstruct", "scalar", "_frombuffer"}
 _NUMPY_MODULES = {f"{core}.{part}" for core in ("numpy.core", "numpy._core")
                   for part in ("multiarray", "numeric")}  # fmt: skip
@@ -157,22 +154,12 @@ def _choose(candidates: list[str], variable: str | None, path: Path) -> str:
 
 
 def _from_mat(path: Path, variable: str | None) -> np.ndarray:
-    from scipy.io import loadmat, whosmat
-
-    found = {
-        name: 8 * math.prod(shape)
-        for name, shape, kind in whosmat(str(path))
-        if kind in _MAT_NUMBERS and (name == variable or sum(n > 1 for n in shape) > 1)
-    }
-    name = _choose(list(found), variable, path)
-    if found[name] > 1 << 30 and found[name] > _COMPRESSION * path.stat().st_size:
-        raise InputError(
-            f"{path}: {name} declares {found[name] >> 30} GiB in {path.stat().st_size} bytes",
-            "the data of its shape",
-            "write the file again",
-        )
-    array: np.ndarray = loadmat(str(path), variable_names=[name])[name]
-    return array
+    found = [
+        name
+        for name, shape in mat_shapes(path).items()
+        if name == variable or sum(n > 1 for n in shape) > 1
+    ]
+    return read_mat(path, _choose(found, variable, path))
 
 
 def _from_hdf5(path: Path, variable: str | None, *, reverse: bool) -> np.ndarray:

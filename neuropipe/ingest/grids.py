@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def read_image(path: Path, what: str) -> Any:
     try:
         with LoggingOutputSuppressor():  # what it says of odd headers is checked by the readers
             return nibabel.load(path)
-    except (OSError, ValueError, EOFError, ImageFileError) as error:
+    except (OSError, ValueError, EOFError, zlib.error, ImageFileError) as error:
         raise InputError(f"{path}: {error}", f"a NIfTI image ({what})", "restore it") from error
 
 
@@ -68,7 +69,7 @@ def image_data(image: Any, path: Path, dtype: Any = np.float32) -> np.ndarray:
     """
     try:
         return np.asarray(image.dataobj, dtype=dtype)
-    except (OSError, ValueError, EOFError, MemoryError) as error:
+    except (OSError, ValueError, EOFError, zlib.error, MemoryError) as error:
         raise InputError(f"{path}: {error}", "a whole image", "restore it") from error
 
 

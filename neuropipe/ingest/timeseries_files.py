@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import pandas as pd
 
 from neuropipe.errors import InputError, NeuropipeError, SettingsError
 from neuropipe.ingest.arrays import check_links, read_dataset
+from neuropipe.ingest.matlab import mat_shapes, read_mat
 from neuropipe.ingest.tables import check_columns, to_number
 
 Orientation = Literal["auto", "time_by_unit", "unit_by_time"]
@@ -240,11 +240,8 @@ def _mat(path: Path) -> dict[str, np.ndarray]:
             datasets = {n: d for n, d in found.items() if isinstance(d, h5py.Dataset)}
             # MATLAB stores columns first, HDF5 reads rows first.
             return _tables({n: read_dataset(d, str(path)).T for n, d in datasets.items()})
-    from scipy.io import loadmat, whosmat
-
-    _check_size(path, sum(8 * math.prod(shape) for _, shape, _ in whosmat(path)))
-    contents: Mapping[str, Any] = loadmat(path)
-    return _tables({n: v for n, v in contents.items() if not n.startswith("__")})
+    shapes = mat_shapes(path)
+    return _tables({n: read_mat(path, n) for n, s in shapes.items() if min(s, default=0) > 1})
 
 
 def _check_size(path: Path, declared: int) -> None:
