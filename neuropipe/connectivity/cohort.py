@@ -24,6 +24,7 @@ from neuropipe.connectivity.fit import regularised
 from neuropipe.connectivity.model import correlation, edges, fisher_z
 from neuropipe.connectivity.settings import MOTION, ConnectivitySettings
 from neuropipe.connectivity.structure import homologous_mean, network_contrast, same_network
+from neuropipe.connectivity.targets import is_missing
 from neuropipe.errors import UnfitRecordingError
 from neuropipe.recording import Recording
 
@@ -39,8 +40,9 @@ class RunConnectivity:
     recording, subject : str
     units : pandas.DataFrame
         Usable units.
+    session : str
     anonymous : bool
-        Whether the units' names mean nothing in another subject.
+        Whether the units' names mean nothing in another subject or session.
     correlation, covariance : array of shape (n_units, n_units), float32
         The latter regularised, of standardised series.
     summary : dict of str to float
@@ -53,6 +55,7 @@ class RunConnectivity:
 
     recording: str
     subject: str
+    session: str
     units: pd.DataFrame
     anonymous: bool
     correlation: np.ndarray
@@ -85,6 +88,7 @@ def run_connectivity(recording: Recording, settings: ConnectivitySettings) -> Ru
     return RunConnectivity(
         recording=recording.recording,
         subject=recording.subject,
+        session=recording.session,
         units=series.units,
         anonymous=are_anonymous(recording.modality, series.names),
         correlation=matrix.astype(np.float32),
@@ -191,7 +195,7 @@ def build_cohort(
     if len(unfit) > 10:
         warnings.append(f"{len(unfit) - 10} more recordings left out.")
     subjects = list(dict.fromkeys(run.subject for run in runs))
-    units, notes = _shared_units(runs, len(subjects), settings)
+    units, notes = _shared_units(runs, settings)
     labels, conflicts = _participants(runs, subjects)
     run_subject = np.array([subjects.index(run.subject) for run in runs])
     run_z, covariances = _aligned(runs, list(units.index))
@@ -211,13 +215,14 @@ def build_cohort(
 
 
 def _shared_units(
-    runs: list[RunConnectivity], n_subjects: int, settings: ConnectivitySettings
+    runs: list[RunConnectivity], settings: ConnectivitySettings
 ) -> tuple[pd.DataFrame, list[str]]:
     first = runs[0].units
-    if n_subjects > 1 and any(run.anonymous for run in runs):
+    one_session = len({(run.subject, run.session) for run in runs}) == 1
+    if any(run.anonymous for run in runs) and not one_session:
         return first.iloc[:0], [
-            "Units are numbered, not named: they cannot be matched between subjects, so that "
-            "nothing is compared or predicted."
+            "Units are numbered, not named: they cannot be matched between subjects or sessions, "
+            "so that nothing is compared or predicted."
         ]
     common = set.intersection(*(set(run.units.index) for run in runs))
     shared = first.loc[[name in common for name in first.index]]
@@ -251,7 +256,7 @@ def _aligned(runs: list[RunConnectivity], names: list[str]) -> tuple[np.ndarray,
 def _participants(
     runs: list[RunConnectivity], subjects: list[str]
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Labels of every subject; a label that differs between its runs is taken from the first.
+    """Labels of every subject; one that differs between its runs is taken from the first with it.
 
     Mean displacement is a mean over runs.
     """
@@ -263,12 +268,16 @@ def _participants(
         for name, value in run.participant.items():
             if name == MOTION:
                 motion[run.subject].append(float(value))
+            elif is_missing(value):
+                continue
             elif row.setdefault(name, value) != value:
                 differing.add(name)
     for subject, values in motion.items():
         if values:
             rows[subject][MOTION] = float(np.mean(values))
-    table = pd.DataFrame([rows[s] for s in subjects], index=pd.Index(subjects), dtype=object)
+    names = dict.fromkeys(name for run in runs for name in run.participant)
+    records = [{name: rows[subject].get(name) for name in names} for subject in subjects]
+    table = pd.DataFrame(records, index=pd.Index(subjects), columns=list(names), dtype=object)
     return table, [
         f"Column {name} differs between runs of one subject; the first run's value was taken."
         for name in sorted(differing)

@@ -126,13 +126,13 @@ def analyse_group(
     )
     from neuropipe.connectivity.figures_group import group_figures, prediction_figures
     from neuropipe.connectivity.group import fit_group
-    from neuropipe.connectivity.predict import predict_targets
+    from neuropipe.connectivity.predict import TargetResult, predict_targets
 
     modalities: set[str] = set()
     cohort = build_cohort(_noting(recordings, modalities), dataset, settings)
     fit = fit_group(cohort, settings)
-    warnings = cohort.warnings
-    results = []
+    warnings = list(cohort.warnings)
+    results: list[TargetResult] = []
     if cohort.n_subjects == 1:
         warnings.append(
             "One subject: the numbers are means over its recordings, without intervals, and say "
@@ -144,7 +144,8 @@ def analyse_group(
             f"{', '.join(settings.targets)} not predicted."
         )
     elif settings.targets and cohort.shares_units:
-        results = predict_targets(cohort, settings)
+        results, left_out = predict_targets(cohort, settings)
+        warnings += left_out
     apart = untypical(cohort, fit)
     if apart:
         warnings.append(

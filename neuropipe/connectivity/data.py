@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from neuropipe.connectivity.model import varying
 from neuropipe.connectivity.settings import ConnectivitySettings
 from neuropipe.errors import UnfitRecordingError
 from neuropipe.recording import MISSING, Recording
@@ -77,9 +79,10 @@ class Series:
 def usable_series(recording: Recording, settings: ConnectivitySettings) -> Series:
     """Pick units and frames.
 
-    A unit is left out when it is constant or misses more than `max_missing` of the frames; then
-    every frame in which a remaining unit is missing is left out, so that all edges rest on the same
-    frames and the correlation matrix stays positive semi-definite.
+    A unit is left out when it is constant or misses more than `max_missing` of the frames; of more
+    than `max_units` some are drawn. Then every frame in which a remaining unit is missing is left
+    out, so that all edges rest on the same frames and the correlation matrix stays positive
+    semi-definite; a unit that is constant over those frames goes too.
 
     Parameters
     ----------
@@ -103,41 +106,39 @@ def usable_series(recording: Recording, settings: ConnectivitySettings) -> Serie
         )
     values = recording.signals.values.astype(np.float64)
     names = np.array(recording.units.index, dtype=object)
-    missing = np.isnan(values).mean(axis=0)
-    present = missing <= settings.max_missing
-    kept = np.flatnonzero(present)
-    complete = ~np.isnan(values[:, kept]).any(axis=1)
-    frames = values[np.ix_(complete, kept)]
-    varies = _varies(frames)
+    present = np.isnan(values).mean(axis=0) <= settings.max_missing
+    varies = varying(values)
+    kept = np.flatnonzero(present & varies)
+    drawn = kept[_draw(names[kept], settings.max_units)]
+    complete = ~np.isnan(values[:, drawn]).any(axis=1)
+    still = varying(values[np.ix_(complete, drawn)])
+    used = drawn[still]
     dropped = {
-        f"more than {settings.max_missing:.0%} of frames missing": list(names[~present]),
-        "constant": list(names[kept[~varies]]),
-        "drawn to stay within max_units": [],
+        f"more than {settings.max_missing:.0%} of frames missing": names[~present],
+        "constant": names[np.union1d(np.flatnonzero(present & ~varies), drawn[~still])],
+        "drawn to stay within max_units": names[np.setdiff1d(kept, drawn)],
     }
-    kept, frames = kept[varies], frames[:, varies]
-    if len(kept) > settings.max_units:
-        rng = np.random.default_rng(len(kept))  # the same units for every run of a subject
-        chosen = np.sort(rng.choice(len(kept), settings.max_units, replace=False))
-        unchosen = np.setdiff1d(np.arange(len(kept)), chosen)
-        dropped["drawn to stay within max_units"] = list(names[kept[unchosen]])
-        kept, frames = kept[chosen], frames[:, chosen]
+    frames = values[np.ix_(complete, used)]
     _check_size(recording.recording, frames, settings)
     assert recording.sampling_rate is not None
     return Series(
         values=frames,
-        units=recording.units.iloc[kept],
+        units=recording.units.iloc[used],
         sampling_rate=recording.sampling_rate,
         n_frames=len(values),
         dropped={reason: [str(n) for n in left] for reason, left in dropped.items()},
     )
 
 
-def _varies(frames: np.ndarray) -> np.ndarray:
-    """Tell which columns vary by more than rounding of float32."""
-    if len(frames) < 2:
-        return np.zeros(frames.shape[1], dtype=bool)
-    varies: np.ndarray = frames.std(axis=0) > 1e-6 * np.abs(frames).max(axis=0)
-    return varies
+def _draw(names: np.ndarray, most: int) -> np.ndarray:
+    """Positions of at most `most` units, drawn by a hash of their names.
+
+    Two recordings with nearly the same units draw nearly the same ones.
+    """
+    if len(names) <= most:
+        return np.arange(len(names))
+    keys = [hashlib.sha256(str(name).encode()).digest() for name in names]
+    return np.sort(sorted(range(len(names)), key=keys.__getitem__)[:most])
 
 
 def _check_size(name: str, frames: np.ndarray, settings: ConnectivitySettings) -> None:

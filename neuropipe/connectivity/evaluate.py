@@ -88,7 +88,10 @@ def _interval(fit: RecordingFit, name: str) -> tuple[float, float]:
     return jackknife_interval(fit.summary[name], fit.left_out[name])
 
 
-def _verdict(value: float, null: np.ndarray, alpha: float) -> Verdict:
+def _verdict(value: float, null: np.ndarray, alpha: float) -> Verdict | None:
+    """None where even the most extreme shuffle would not reach `alpha`: too few to shuffle."""
+    if float(permutation_p_value(max(value, null.max()), null)) > alpha:
+        return None
     return "good" if float(permutation_p_value(value, null)) <= alpha else "doubtful"
 
 
@@ -145,6 +148,7 @@ def _split_half(series: Series, fit: RecordingFit, seed: int) -> Metric:
         )
     value, null = fit.split_half.r, fit.nulls["split_half"]
     low, high = jackknife_interval(value, fit.split_half.without)
+    defined = bool(np.isfinite([low, high]).all())  # three units leave one edge: no correlation
     return Metric(
         name=name,
         value=value,
@@ -152,7 +156,7 @@ def _split_half(series: Series, fit: RecordingFit, seed: int) -> Metric:
         f"longer runs reach more. {in_words(value, null)} against shuffled units.",
         better="higher",
         chance=float(null.mean()),
-        interval=(max(low, -1.0), min(high, 1.0)),
+        interval=(max(low, -1.0), min(high, 1.0)) if defined else None,
         n=len(fit.correlation),
         seed=seed,
         split=split,

@@ -12,11 +12,16 @@ from neuropipe.connectivity.evaluate import finite, in_words
 from neuropipe.connectivity.group import GroupFit
 from neuropipe.connectivity.predict import Row, TargetResult
 from neuropipe.connectivity.settings import ConnectivitySettings
-from neuropipe.connectivity.targets import Target
+from neuropipe.connectivity.targets import Target, split_groups
 from neuropipe.results import Metric
 from neuropipe.stats.permutation import permutation_p_value
 from neuropipe.stats.prediction import Classification, Regression, Score
-from neuropipe.stats.resampling import bootstrap_interval, jackknife_interval
+from neuropipe.stats.resampling import (
+    bootstrap_interval,
+    bootstrap_weights,
+    jackknife_interval,
+    percentile_interval,
+)
 
 __all__ = ["group_arrays", "group_facts", "group_metrics", "prediction_metrics", "untypical"]
 
@@ -29,9 +34,15 @@ def group_metrics(cohort: Cohort, fit: GroupFit, settings: ConnectivitySettings)
     cohort : Cohort
     fit : GroupFit
     settings : ConnectivitySettings
+
+    Raises
+    ------
+    UnfitRecordingError
+        If `group_column` is unknown.
     """
     seed = settings.seeds[0]
     values = cohort.summary
+    families = np.array(split_groups(cohort.participants, settings))
     metrics = [
         Metric(
             name="mean connectivity",
@@ -39,7 +50,7 @@ def group_metrics(cohort: Cohort, fit: GroupFit, settings: ConnectivitySettings)
             description="Mean over subjects of the mean correlation over all pairs of units; near "
             "0 after global signal regression.",
             chance=0.0,
-            interval=_over_subjects(values["mean"].to_numpy(), settings),
+            interval=_over_subjects(values["mean"].to_numpy(), families, settings),
             n=cohort.n_subjects,
             seed=seed,
         )
@@ -63,25 +74,33 @@ def group_metrics(cohort: Cohort, fit: GroupFit, settings: ConnectivitySettings)
                 baseline=float(values["mean"].mean()) if key == "homologous" else 0.0,
                 baseline_name=baseline,
                 chance=None if null is None else float(null.mean()),
-                interval=_over_subjects(found, settings),
+                interval=_over_subjects(found, families, settings),
                 n=int(np.isfinite(found).sum()),
                 seed=seed,
             )
         )
     if fit.similarity is not None:
-        metrics.append(_similarity(fit, seed))
-    if len(fit.within):
-        metrics.append(_within(fit, settings, seed))
+        metrics.append(_similarity(fit, families, seed))
+    if np.isfinite(fit.within).any():
+        metrics.append(_within(fit, families, settings))
     return metrics
 
 
 def _over_subjects(
-    values: np.ndarray, settings: ConnectivitySettings
+    values: np.ndarray, families: np.ndarray, settings: ConnectivitySettings
 ) -> tuple[float, float] | None:
-    known = values[np.isfinite(values)]
-    if len(known) < 2:
+    """Interval of the mean; families are drawn whole where there are any."""
+    known = np.isfinite(values)
+    values, families = values[known], families[known]
+    n_families = len(np.unique(families))
+    if n_families < 2:
         return None
-    return bootstrap_interval(known, n_resamples=settings.n_resamples, seed=settings.seeds[0])
+    seed, n_resamples = settings.seeds[0], settings.n_resamples
+    if n_families == len(values):
+        return bootstrap_interval(values, n_resamples=n_resamples, seed=seed)
+    rng = np.random.default_rng(seed)
+    weights = bootstrap_weights(len(values), n_resamples, rng, groups=families)
+    return percentile_interval(weights @ values / weights.sum(axis=1))
 
 
 def _of_mean(key: str, fit: GroupFit, null: np.ndarray) -> str:
@@ -93,15 +112,17 @@ def _of_mean(key: str, fit: GroupFit, null: np.ndarray) -> str:
     )
 
 
-def _similarity(fit: GroupFit, seed: int) -> Metric:
+def _similarity(fit: GroupFit, families: np.ndarray, seed: int) -> Metric:
     assert fit.similarity is not None
-    n = len(fit.similarity)
-    rows = fit.similarity.sum(axis=1) - 1.0
-    total = float(rows.sum()) / 2
-    value = total / (n * (n - 1) / 2)
+
+    def mean_pair(kept: np.ndarray) -> float:
+        n = int(kept.sum())
+        return float((kept @ fit.similarity @ kept - n) / (n * (n - 1))) if n > 1 else float("nan")
+
+    value = mean_pair(np.ones(len(families)))
+    without = np.array([mean_pair(families != family) for family in np.unique(families)])
     interval = None
-    if n > 3:
-        without = (total - rows) / ((n - 1) * (n - 2) / 2)
+    if len(without) > 3 and np.isfinite(without).all():
         low, high = jackknife_interval(value, without)
         interval = (max(low, -1.0), min(high, 1.0))
     return Metric(
@@ -112,27 +133,24 @@ def _similarity(fit: GroupFit, seed: int) -> Metric:
         better="higher",
         chance=float(fit.similarity_null.mean()),
         interval=interval,
-        n=n,
+        n=len(families),
         seed=seed,
     )
 
 
-def _within(fit: GroupFit, settings: ConnectivitySettings, seed: int) -> Metric:
-    between = None
-    if fit.similarity is not None:
-        n = len(fit.similarity)
-        between = float((fit.similarity.sum() - n) / (n * (n - 1)))
+def _within(fit: GroupFit, families: np.ndarray, settings: ConnectivitySettings) -> Metric:
+    between = finite(fit.between)
     return Metric(
         name="similarity between runs",
-        value=float(fit.within.mean()),
-        description="Mean correlation between the edges of two runs of one subject; above the "
-        "similarity between subjects where matrices are individual.",
+        value=float(np.nanmean(fit.within)),
+        description="Mean correlation between the edges of two runs of one subject; above that of "
+        "two runs of different subjects where matrices are individual.",
         better="higher",
         baseline=between,
-        baseline_name="between subjects" if between is not None else "",
-        interval=_over_subjects(fit.within, settings),
-        n=len(fit.within),
-        seed=seed,
+        baseline_name="" if between is None else "runs of different subjects",
+        interval=_over_subjects(fit.within, families, settings),
+        n=int(np.isfinite(fit.within).sum()),
+        seed=settings.seeds[0],
     )
 
 
@@ -173,7 +191,7 @@ def _row_metrics(
     target: Target, row: Row, alone: Row | None, settings: ConnectivitySettings
 ) -> list[Metric]:
     common = {
-        "n": int(target.known.sum()),
+        "n": _n_tested(row.scores),
         "seed": settings.seeds[0],
         "split": f"{settings.n_splits} folds by {settings.group_column or 'subject'}, "
         f"{len(settings.seeds)} seeds",
@@ -217,6 +235,12 @@ def _row_metrics(
         metric("mean absolute error", scores.error, "In the column's unit; lower is better.",
                scores.mean_error, "training mean"),
     ]  # fmt: skip
+
+
+def _n_tested(scores: Classification | Regression) -> int:
+    """Subjects with an out-of-fold prediction; those without a confound have none in its rows."""
+    given = scores.decision[0, :, 0] if isinstance(scores, Classification) else scores.predicted[0]
+    return int(np.isfinite(given).sum())
 
 
 def _p_words(score: Score) -> str:
@@ -308,8 +332,13 @@ def group_arrays(
         root["similarity"] = (dims, fit.similarity.astype(np.float32))
         root["typicality"] = ("subject", fit.typicality)
     groups = {"/": root}
+    taken = {*map(str, root.variables)}
     for result in results:
-        groups[f"/{_safe(result.target.name)}"] = _target_arrays(result, subjects, settings)
+        name = _safe(result.target.name)
+        while name in taken:  # a column named like an array, or two that differ in signs only
+            name += "_target"
+        taken.add(name)
+        groups[f"/{name}"] = _target_arrays(result, subjects, settings)
     return xr.DataTree.from_dict(groups)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ _MOST_CELLS = 300  # rows and columns that a report's column can show
 _MOST_LABELS = 24  # group names that fit along an axis
 
 
+@dataclass(frozen=True)
 class Order:
     """Order of units in a drawn matrix.
 
@@ -37,8 +39,9 @@ class Order:
         The order, said in words for a caption.
     """
 
-    def __init__(self, units: np.ndarray, groups: list[tuple[str, int]], words: str) -> None:
-        self.units, self.groups, self.words = units, groups, words
+    units: np.ndarray
+    groups: list[tuple[str, int]]
+    words: str
 
 
 def matrix_order(units: pd.DataFrame, matrix: np.ndarray) -> Order:
@@ -253,7 +256,7 @@ def _edge_figure(fit: RecordingFit, noun: str) -> ResultFigure:
         )
     else:
         caption += (
-            f"The units name neither homologues nor networks, so that no known structure can be "
+            "The units name neither homologues nor networks, so that no known structure can be "
             f"tested. {100 * fit.significant.mean():.0f} % of pairs differ from zero."
         )
     return ResultFigure(name="connectivity-edges", title="Edges", caption=caption, figure=figure)

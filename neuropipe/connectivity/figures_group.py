@@ -87,9 +87,11 @@ def _similarity_figure(fit: GroupFit) -> ResultFigure:
     )
     right.axvline(pairs.mean(), color=INK, linestyle="--", label=f"mean {pairs.mean():.2f}")
     right.axvline(fit.similarity_null.mean(), color=CYCLE[1], label="shuffled units", linewidth=1.3)
-    if len(fit.within):
-        mean = fit.within.mean()
+    if np.isfinite(fit.within).any():
+        mean = float(np.nanmean(fit.within))
         right.axvline(mean, color=ACCENT, label=f"runs of one subject {mean:.2f}", linewidth=1.6)
+        label = f"runs of two subjects {fit.between:.2f}"
+        right.axvline(fit.between, color=ACCENT, linestyle=":", label=label, linewidth=1.6)
     right.set_xlabel("similarity (r between edges)")
     right.set_yticks([])
     right.spines["left"].set_visible(False)
@@ -102,7 +104,13 @@ def _similarity_figure(fit: GroupFit) -> ResultFigure:
             f"Left: correlation between the edges of any two of {n} subjects, ordered from the "
             "most typical (most like the mean of the others) to the least. A dark stripe at the "
             "end is a subject unlike all others: look at its quality page before keeping it. "
-            "Right: the same values as a distribution, beside what shuffled units give (orange)."
+            "Right: the same values as a distribution, beside what shuffled units give (orange)"
+            + (
+                " and single runs of one subject (blue); compare the latter with runs of two "
+                "subjects (dotted), because means over runs hold less noise."
+                if np.isfinite(fit.within).any()
+                else "."
+            )
         ),
         figure=figure,
     )

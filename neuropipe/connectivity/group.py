@@ -37,8 +37,11 @@ class GroupFit:
         Mean over pairs of subjects with each subject's units shuffled.
     typicality : array of shape (n_subjects,)
         Correlation of a subject's edges with the mean of all others; empty where undefined.
-    within : array
-        Likeness of the runs of one subject, one value for every subject of two or more runs.
+    within : array of shape (n_subjects,)
+        Mean likeness of the runs of one subject; NaN with one run. Empty where undefined.
+    between : float
+        Mean likeness of single runs of two subjects, beside which `within` stands: means over runs
+        (`similarity`) hold less noise. NaN with one subject.
     structure : dict of str to float
         ``homologous`` and ``contrast`` of the mean matrix, where they apply.
     structure_nulls : dict of str to array
@@ -50,6 +53,7 @@ class GroupFit:
     similarity_null: np.ndarray
     typicality: np.ndarray
     within: np.ndarray
+    between: float
     structure: dict[str, float]
     structure_nulls: dict[str, np.ndarray]
 
@@ -108,7 +112,7 @@ def fit_group(cohort: Cohort, settings: ConnectivitySettings) -> GroupFit:
     rng = np.random.default_rng(settings.seeds[0])
     nothing = np.empty(0)
     if not cohort.shares_units:
-        return GroupFit(None, None, nothing, nothing, nothing, {}, {})
+        return GroupFit(None, None, nothing, nothing, nothing, float("nan"), {}, {})
     n_units = len(cohort.units)
     average = cohort.z.mean(axis=0, dtype=np.float64)
     mean = square(inverse_fisher_z(average), n_units)
@@ -116,17 +120,18 @@ def fit_group(cohort: Cohort, settings: ConnectivitySettings) -> GroupFit:
     if cohort.n_subjects > 1:
         r = inverse_fisher_z(cohort.z)
         similarity = likeness_of_subjects(r)
-        cost = cohort.z.size
-        n_permutations = int(np.clip(_AFFORDABLE // cost, 19, settings.n_permutations))
+        n_permutations = int(np.clip(_AFFORDABLE // cohort.z.size, 19, settings.n_permutations))
         null = _shuffled_likeness(r, n_units, n_permutations, rng)
         typicality = _typicality(r)
     structure, structure_nulls = _structure(cohort, mean, settings, rng)
+    within, between = _likeness_of_runs(cohort)
     return GroupFit(
         mean=mean,
         similarity=similarity,
         similarity_null=null,
         typicality=typicality,
-        within=_within(cohort),
+        within=within,
+        between=between,
         structure=structure,
         structure_nulls=structure_nulls,
     )
@@ -139,14 +144,18 @@ def _typicality(r: np.ndarray) -> np.ndarray:
     return typicality
 
 
-def _within(cohort: Cohort) -> np.ndarray:
-    values = []
-    for subject in range(cohort.n_subjects):
-        runs = cohort.run_z[cohort.run_subject == subject]
-        if len(runs) > 1:
-            likeness = likeness_of_subjects(inverse_fisher_z(runs))
-            values.append(likeness[np.triu_indices(len(runs), k=1)].mean())
-    return np.array(values)
+def _likeness_of_runs(cohort: Cohort) -> tuple[np.ndarray, float]:
+    """Mean likeness of two runs: of every subject, and of two subjects (each pair of them once)."""
+    owner = cohort.run_subject[:, None] == np.arange(cohort.n_subjects)
+    n_runs = owner.sum(axis=0)
+    if n_runs.max() == 1:
+        return np.full(cohort.n_subjects, np.nan), float("nan")
+    likeness = likeness_of_subjects(inverse_fisher_z(cohort.run_z))
+    sums = owner.T @ (likeness - np.eye(len(likeness))) @ owner
+    n_pairs = np.outer(n_runs, n_runs) - np.diag(n_runs)
+    mean = np.divide(sums, n_pairs, out=np.full(sums.shape, np.nan), where=n_pairs > 0)
+    across = mean[np.triu_indices(len(mean), k=1)]
+    return np.diag(mean).copy(), float(across.mean()) if len(across) else float("nan")
 
 
 def _structure(

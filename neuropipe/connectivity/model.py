@@ -22,6 +22,7 @@ __all__ = [
     "square",
     "standardise",
     "tangent_vectors",
+    "varying",
 ]
 
 _LARGEST_R = 1 - 1e-7  # Fisher's z of 1 is infinite
@@ -38,6 +39,28 @@ def standardise(values: np.ndarray) -> np.ndarray:
     centred = values - values.mean(axis=0)
     scaled: np.ndarray = centred / centred.std(axis=0)
     return scaled
+
+
+def varying(values: np.ndarray) -> np.ndarray:
+    """Tell which columns vary by more than rounding of float32.
+
+    Parameters
+    ----------
+    values : array of shape (n_times, n_units)
+        NaN is missing.
+
+    Returns
+    -------
+    array of bool of shape (n_units,)
+        False for a column without two values.
+    """
+    known = np.isfinite(values)
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, values, 0.0).sum(axis=0) / count
+    deviation = np.where(known, values - mean, 0.0)
+    largest = np.abs(np.where(known, values, 0.0)).max(axis=0, initial=0.0)
+    varies: np.ndarray = np.sqrt(np.sum(deviation**2, axis=0) / count) > 1e-6 * largest
+    return varies
 
 
 def correlation(values: np.ndarray) -> np.ndarray:
@@ -155,22 +178,21 @@ def square(vector: np.ndarray, n_units: int, diagonal: float = 1.0) -> np.ndarra
     return matrix
 
 
-def _of_eigenvalues(matrices: np.ndarray, function: np.ufunc) -> np.ndarray:
-    values, vectors = np.linalg.eigh(matrices)
-    floor = np.finfo(float).tiny if function is not np.exp else -np.inf
-    mapped = function(np.maximum(values, floor))
-    product: np.ndarray = (vectors * mapped[..., None, :]) @ np.swapaxes(vectors, -1, -2)
-    return product
-
-
 def logm(matrices: np.ndarray) -> np.ndarray:
     """Matrix logarithm of symmetric positive definite matrices (..., n_units, n_units)."""
-    return _of_eigenvalues(matrices, np.log)
+    values, vectors = np.linalg.eigh(matrices)
+    return _recomposed(np.log(np.maximum(values, np.finfo(float).tiny)), vectors)
 
 
 def expm(matrices: np.ndarray) -> np.ndarray:
     """Matrix exponential of symmetric matrices (..., n_units, n_units)."""
-    return _of_eigenvalues(matrices, np.exp)
+    values, vectors = np.linalg.eigh(matrices)
+    return _recomposed(np.exp(values), vectors)
+
+
+def _recomposed(values: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    product: np.ndarray = (vectors * values[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+    return product
 
 
 def tangent_vectors(covariances: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -190,7 +212,7 @@ def tangent_vectors(covariances: np.ndarray, reference: np.ndarray) -> np.ndarra
         diagonal times sqrt(2): the dot product of two vectors is the inner product of the space.
     """
     values, vectors = np.linalg.eigh(reference)
-    whitening = (vectors / np.sqrt(np.maximum(values, np.finfo(float).tiny))) @ vectors.T
+    whitening = _recomposed(1 / np.sqrt(np.maximum(values, np.finfo(float).tiny)), vectors)
     rows, columns = np.triu_indices(len(reference))
     weight = np.where(rows == columns, 1.0, np.sqrt(2.0))
     tangent = np.empty((len(covariances), len(rows)), dtype=np.float32)

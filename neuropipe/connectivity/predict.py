@@ -27,7 +27,7 @@ from neuropipe.stats.prediction import (
     classify,
     regress,
 )
-from neuropipe.stats.splits import Fold, grouped_folds, joint_strata
+from neuropipe.stats.splits import Fold, fold_numbers, grouped_folds, joint_strata
 
 __all__ = ["Row", "TargetResult", "fold_grams", "partitions", "predict_targets"]
 
@@ -56,7 +56,6 @@ class TargetResult:
     Parameters
     ----------
     target : Target
-        Subjects that no row could use count as missing.
     rows : list of Row
     folds : array of int of shape (n_seeds, n_subjects)
         Fold in which each subject was tested.
@@ -92,9 +91,7 @@ def partitions(
     ]
 
 
-def fold_grams(
-    kind: Kind, cohort: Cohort, parts: Partitions
-) -> tuple[np.ndarray | None, list[list[np.ndarray]]]:
+def fold_grams(kind: Kind, cohort: Cohort, parts: Partitions) -> list[list[np.ndarray]]:
     """Gram matrices of one kind of connectivity.
 
     Parameters
@@ -105,11 +102,9 @@ def fold_grams(
 
     Returns
     -------
-    whole : array of shape (n_subjects, n_subjects) or None
-        Before any centring; None for the tangent space, whose reference is a mean of training
-        subjects and differs between folds.
-    grams : list (n_seeds) of list (n_splits) of arrays of shape (n_subjects, n_subjects)
-        Not yet centred by the training subjects.
+    list (n_seeds) of list (n_splits) of arrays of shape (n_subjects, n_subjects)
+        Not yet centred by the training subjects. One matrix serves all folds except in the tangent
+        space, whose reference is a mean of training subjects.
 
     Notes
     -----
@@ -121,7 +116,7 @@ def fold_grams(
     if kind == "tangent":
         covariances = cohort.covariances.astype(np.float64)
         logs = np.stack([logm(c).astype(np.float32) for c in covariances])
-        return None, [
+        return [
             [
                 gram_matrix(
                     tangent_vectors(
@@ -142,7 +137,108 @@ def fold_grams(
     else:
         features = cohort.z
     whole = gram_matrix(features)
-    return whole, [[whole for _ in folds] for folds in parts]
+    return [[whole for _ in folds] for folds in parts]
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What the rows of all targets share: partitions, families and matrices."""
+
+    settings: ConnectivitySettings
+    groups: np.ndarray
+    parts: Partitions
+    grams: dict[Kind, list[list[np.ndarray]]]
+
+    def row(
+        self, name: str, target: Target, grams: FoldGram, classifier: Classifier = "ridge"
+    ) -> Row:
+        """Score one model."""
+        settings = self.settings
+        amount = {
+            "n_permutations": settings.n_permutations,
+            "n_resamples": settings.n_resamples,
+            "seed": settings.seeds[0],
+        }
+        if not target.is_classification:
+            return Row(
+                name, regress(grams, self.parts, target.values, groups=self.groups, **amount)
+            )
+        scores = classify(
+            grams,
+            self.parts,
+            target.values.astype(int),
+            target.classes,
+            classifier=classifier,
+            groups=self.groups,
+            **amount,
+        )
+        return Row(name, scores)
+
+    def is_enough(self, target: Target) -> bool:
+        """Whether a target that has lost subjects can still be predicted."""
+        if target.known.sum() < self.settings.min_subjects:
+            return False
+        if not target.is_classification:
+            return bool(np.ptp(target.values[target.known]) > 0)
+        members = [self.groups[target.values == k] for k in range(len(target.classes))]
+        return all(len(np.unique(of_class)) >= self.settings.n_splits for of_class in members)
+
+
+def predict_targets(
+    cohort: Cohort, settings: ConnectivitySettings
+) -> tuple[list[TargetResult], list[str]]:
+    """Predict every target from every kind of connectivity.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    settings : ConnectivitySettings
+
+    Returns
+    -------
+    results : list of TargetResult
+        One a target, in the order of the settings.
+    left_out : list of str
+        Sentences about targets and rows left out because too few subjects are known.
+
+    Raises
+    ------
+    UnfitRecordingError
+        If a column is unknown, has one class, or a class too small for the folds.
+    """
+    left_out, enough = [], []
+    for target in [read_target(name, cohort.participants, settings) for name in settings.targets]:
+        n_known = int(target.known.sum())
+        if n_known >= settings.min_subjects:
+            enough.append(target)
+        else:
+            left_out.append(
+                f"{target.name} is known of {n_known} subjects, fewer than "
+                f"{settings.min_subjects}: not predicted."
+            )
+    if not enough:
+        return [], left_out
+    groups = split_groups(cohort.participants, settings)
+    parts = partitions(enough, groups, settings)
+    grams = {kind: fold_grams(kind, cohort, parts) for kind in settings.kinds}
+    centred = {kind: _centred(grams[kind], parts) for kind in settings.kinds}
+    shared = _Shared(settings, np.array(groups), parts, grams)
+    folds = np.stack([fold_numbers(row, cohort.n_subjects) for row in parts])
+    results = []
+    for target in enough:
+        rows = [
+            shared.row(_name(kind, classifier), target, centred[kind], classifier)
+            for kind in settings.kinds
+            for classifier in (settings.classifiers if target.is_classification else ("ridge",))
+        ]
+        more, said = _confound_rows(target, cohort, shared)
+        left_out += said
+        results.append(TargetResult(target, rows + more, folds))
+    return results, left_out
+
+
+def _name(kind: Kind, classifier: Classifier) -> str:
+    return kind if classifier == "ridge" else f"{kind}, {classifier}"
 
 
 def _centred(
@@ -155,121 +251,30 @@ def _centred(
     return lambda s, f: ready[s][f]
 
 
-def predict_targets(cohort: Cohort, settings: ConnectivitySettings) -> list[TargetResult]:
-    """Predict every target from every kind of connectivity.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    settings : ConnectivitySettings
-
-    Returns
-    -------
-    list of TargetResult
-        One a target, in the order of the settings; targets known of fewer than `min_subjects`
-        subjects are left out with a warning in the cohort.
-
-    Raises
-    ------
-    UnfitRecordingError
-        If a column is unknown, has one class, or a class too small for the folds.
-    """
-    targets = [read_target(name, cohort.participants, settings) for name in settings.targets]
-    enough = []
-    for target in targets:
-        n_known = int(target.known.sum())
-        if n_known >= settings.min_subjects:
-            enough.append(target)
-        else:
-            cohort.warnings.append(
-                f"{target.name} is known of {n_known} subjects, fewer than "
-                f"{settings.min_subjects}: not predicted."
-            )
-    if not enough:
-        return []
-    parts = partitions(enough, split_groups(cohort.participants, settings), settings)
-    grams = {kind: fold_grams(kind, cohort, parts)[1] for kind in settings.kinds}
-    centred = {kind: _centred(grams[kind], parts) for kind in settings.kinds}
+def _confound_rows(target: Target, cohort: Cohort, shared: _Shared) -> tuple[list[Row], list[str]]:
+    """The first kind freed of confounds, and the confounds alone; or why there are none."""
+    names = [name for name in shared.settings.confounds if name != target.name]
+    if not names:
+        return [], []
+    confounds, known = confound_matrix(names, cohort.participants)
+    of_known = target.only(known)
+    if not shared.is_enough(of_known):
+        return [], [
+            f"{', '.join(names)} (confounds) known of {int(of_known.known.sum())} subjects with "
+            f"{target.name}: too few for a model without them."
+        ]
+    # Those whose confounds are unknown neither train the regression nor are tested.
+    parts = [[Fold(f.train[known[f.train]], f.test) for f in folds] for folds in shared.parts]
+    first = shared.settings.kinds[0]
+    freed = _centred(shared.grams[first], parts, confounds)
+    alone = [[_scaled_gram(confounds, fold.train) for fold in folds] for folds in parts]
     return [
-        TargetResult(
-            target=target,
-            rows=_rows(target, cohort, grams, centred, parts, settings),
-            folds=_fold_table(parts, cohort.n_subjects),
-        )
-        for target in enough
-    ]
-
-
-def _fold_table(parts: Partitions, n_subjects: int) -> np.ndarray:
-    table = np.full((len(parts), n_subjects), -1)
-    for s, folds in enumerate(parts):
-        for f, fold in enumerate(folds):
-            table[s, fold.test] = f
-    return table
-
-
-def _rows(
-    target: Target,
-    cohort: Cohort,
-    grams: dict[Kind, list[list[np.ndarray]]],
-    centred: dict[Kind, FoldGram],
-    parts: Partitions,
-    settings: ConnectivitySettings,
-) -> list[Row]:
-    rows = []
-    classifiers: tuple[Classifier, ...] = (
-        settings.classifiers if target.is_classification else ("ridge",)
-    )
-    for kind in settings.kinds:
-        for classifier in classifiers:
-            name = kind if classifier == "ridge" else f"{kind}, {classifier}"
-            rows.append(Row(name, _scores(target, centred[kind], parts, settings, classifier)))
-    names = [name for name in settings.confounds if name != target.name]
-    if names:
-        confounds, known = confound_matrix(names, cohort.participants)
-        missing = -1 if target.is_classification else np.nan
-        of_known = Target(target.name, target.classes, np.where(known, target.values, missing))
-        # Those whose confounds are unknown neither train the regression nor are tested.
-        inner = [[Fold(f.train[known[f.train]], f.test) for f in folds] for folds in parts]
-        first = settings.kinds[0]
-        freed = _centred(grams[first], inner, confounds)
-        rows.append(Row(f"{first}, confounds regressed", _scores(of_known, freed, parts, settings)))
-        alone = [[_scaled_gram(confounds, fold.train) for fold in folds] for folds in inner]
-        only = _centred(alone, inner)
-        rows.append(Row("confounds alone", _scores(of_known, only, parts, settings)))
-    return rows
+        shared.row(f"{first}, confounds regressed", of_known, freed),
+        shared.row("confounds alone", of_known, _centred(alone, parts)),
+    ], []
 
 
 def _scaled_gram(confounds: np.ndarray, train: np.ndarray) -> np.ndarray:
     """Gram matrix of confounds, each in units of its training deviation (years and classes)."""
     spread = confounds[train].std(axis=0)
     return gram_matrix(confounds / np.where(spread > 0, spread, 1.0))
-
-
-def _scores(
-    target: Target,
-    grams: FoldGram,
-    parts: Partitions,
-    settings: ConnectivitySettings,
-    classifier: Classifier = "ridge",
-) -> Classification | Regression:
-    seed = settings.seeds[0]
-    if target.is_classification:
-        return classify(
-            grams,
-            parts,
-            target.values.astype(int),
-            target.classes,
-            classifier=classifier,
-            n_permutations=settings.n_permutations,
-            n_resamples=settings.n_resamples,
-            seed=seed,
-        )
-    return regress(
-        grams,
-        parts,
-        target.values,
-        n_permutations=settings.n_permutations,
-        n_resamples=settings.n_resamples,
-        seed=seed,
-    )

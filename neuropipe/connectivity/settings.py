@@ -33,8 +33,8 @@ class ConnectivitySettings(Settings):
     max_units: int = Field(
         default=1000,
         ge=3,
-        description="more units than this (voxels, large fields of view) are thinned by a seeded "
-        "draw, because pairs grow with the square",
+        description="more units than this (voxels, large fields of view) are thinned by a draw "
+        "from their names, because pairs grow with the square",
     )
     min_samples: int = Field(
         default=50, ge=10, description="fewer usable frames than this are refused"

@@ -120,7 +120,8 @@ class Likeness:
     ----------
     r : float
     without : array of shape (n_units,)
-        The same with each unit left out (the vertex jackknife of Snijders & Borgatti 1999).
+        The same with each unit left out, for a jackknife over units, which is conservative for
+        any statistic of a network (Lin, Lunde & Sarkar 2020). NaN where fewer than two edges vary.
     """
 
     r: float
@@ -151,8 +152,10 @@ def likeness(first: np.ndarray, second: np.ndarray) -> Likeness:
 
 def _pearson(sums: np.ndarray, count: float) -> np.ndarray:
     mean_a, mean_b, square_a, square_b, product = sums / count
-    spread = (square_a - mean_a**2) * (square_b - mean_b**2)
-    r: np.ndarray = (product - mean_a * mean_b) / np.sqrt(np.maximum(spread, np.finfo(float).tiny))
+    spread_a, spread_b = square_a - mean_a**2, square_b - mean_b**2
+    flat = (spread_a <= 1e-12 * square_a) | (spread_b <= 1e-12 * square_b)  # nothing but rounding
+    spread = np.where(flat, np.nan, spread_a * spread_b)
+    r: np.ndarray = (product - mean_a * mean_b) / np.sqrt(spread)
     return r
 
 

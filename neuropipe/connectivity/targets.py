@@ -12,7 +12,7 @@ import pandas as pd
 from neuropipe.connectivity.settings import ConnectivitySettings
 from neuropipe.errors import UnfitRecordingError
 
-__all__ = ["Target", "confound_matrix", "read_target"]
+__all__ = ["Target", "confound_matrix", "is_missing", "read_target", "split_groups"]
 
 _MISSING = {"", "n/a", "na", "nan", "none", "null"}
 _MOST_CLASSES = 10  # distinct numbers above which a column is a quantity
@@ -46,6 +46,16 @@ class Target:
         found: np.ndarray = self.values >= 0 if self.is_classification else np.isfinite(self.values)
         return found
 
+    def only(self, subjects: np.ndarray) -> Target:
+        """The same target, missing where `subjects` (bool) is False."""
+        missing = -1 if self.is_classification else np.nan
+        return Target(self.name, self.classes, np.where(subjects, self.values, missing))
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether an entry of the participants table holds nothing: empty, NaN or ``n/a``."""
+    return value is None or str(value).strip().lower() in _MISSING
+
 
 def _values(table: pd.DataFrame, name: str, what: str) -> list[Any]:
     """A column with None for what is missing."""
@@ -54,17 +64,19 @@ def _values(table: pd.DataFrame, name: str, what: str) -> list[Any]:
         raise UnfitRecordingError(
             f"{what} {name!r} is no column of the participants", f"one of: {known}", "correct it"
         )
-    return [
-        None if value is None or str(value).strip().lower() in _MISSING else value
-        for value in table[name]
-    ]
+    return [None if is_missing(value) else value for value in table[name]]
 
 
 def _number(value: Any) -> float | None:
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError):
         return None
+    return number if np.isfinite(number) else None
+
+
+def _first_text(values: Sequence[Any]) -> Any:
+    return next(value for value in values if value is not None and _number(value) is None)
 
 
 def read_target(name: str, table: pd.DataFrame, settings: ConnectivitySettings) -> Target:
@@ -85,7 +97,6 @@ def read_target(name: str, table: pd.DataFrame, settings: ConnectivitySettings) 
     """
     values = _values(table, name, "target")
     numbers = [None if value is None else _number(value) for value in values]
-    given = [value for value in values if value is not None]
     numeric = all(n is not None for n, v in zip(numbers, values, strict=True) if v is not None)
     kind = settings.target_types.get(name)
     if kind is None:
@@ -93,12 +104,11 @@ def read_target(name: str, table: pd.DataFrame, settings: ConnectivitySettings) 
         kind = "regression" if numeric and distinct > _MOST_CLASSES else "classification"
     if kind == "regression":
         if not numeric:
-            text = next(v for v in given if _number(v) is None)
             raise UnfitRecordingError(
-                f"target {name!r} holds {text!r}", "numbers", "set its target_types"
+                f"target {name!r} holds {_first_text(values)!r}", "numbers", "set its target_types"
             )
         found = np.array([np.nan if number is None else number for number in numbers])
-        if not np.isfinite(found).any() or np.nanstd(found) == 0:
+        if len({number for number in numbers if number is not None}) < 2:
             raise UnfitRecordingError(
                 f"target {name!r} does not vary", "at least two values", "choose another target"
             )
@@ -134,6 +144,10 @@ def _classes(
                 "lower n_splits, or choose another target",
             )
     order = sorted(sizes)
+    if len(order) > 2 and name in settings.positive:
+        raise UnfitRecordingError(
+            f"positive class of {name!r}, which has {len(order)} classes", "two", "leave it out"
+        )
     if len(order) == 2:
         rarer = min(order, key=lambda label: (sizes[label], -order.index(label)))
         positive = settings.positive.get(name, rarer)
@@ -192,7 +206,7 @@ def confound_matrix(names: Sequence[str], table: pd.DataFrame) -> tuple[np.ndarr
     Raises
     ------
     UnfitRecordingError
-        If a column is unknown or has no value at all.
+        If a column is unknown, has no value at all, or holds nearly as many texts as subjects.
     """
     columns: list[np.ndarray] = []
     known = np.ones(len(table), dtype=bool)
@@ -210,5 +224,13 @@ def confound_matrix(names: Sequence[str], table: pd.DataFrame) -> tuple[np.ndarr
         else:
             labels = [None if value is None else str(value) for value in values]
             levels = sorted({label for label in labels if label is not None})
+            # Indicators of single subjects would explain everything.
+            if len(levels) > max(_MOST_CLASSES, has.sum() / 2):
+                raise UnfitRecordingError(
+                    f"confound {name!r} holds {len(levels)} different texts of {has.sum()} "
+                    f"subjects, such as {_first_text(values)!r}",
+                    "numbers, or classes that subjects share",
+                    "correct the values or leave it out",
+                )
             columns += [np.array([float(k == level) for k in labels]) for level in levels[1:]]
     return np.array(columns).reshape(-1, len(table)).T, known

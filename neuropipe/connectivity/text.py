@@ -29,18 +29,20 @@ REFERENCES = {
     "observations. Ann Stat 17:1217-1241.",
     "Ledoit2004": "Ledoit O, Wolf M (2004). A well-conditioned estimator for large-dimensional "
     "covariance matrices. J Multivar Anal 88:365-411.",
+    "Lin2020": "Lin Q, Lunde R, Sarkar P (2020). On the theoretical properties of the network "
+    "jackknife. arXiv:2004.08935.",
     "Mantel1967": "Mantel N (1967). The detection of disease clustering and a generalized "
     "regression approach. Cancer Res 27:209-220.",
     "Phipson2010": "Phipson B, Smyth GK (2010). Permutation P-values should never be zero: "
     "calculating exact P-values when permutations are randomly drawn. Stat Appl Genet Mol Biol "
     "9:39.",
-    "Snijders1999": "Snijders TAB, Borgatti SP (1999). Non-parametric standard errors and tests "
-    "for network statistics. Connections 22:161-170.",
     "Snoek2019": "Snoek L, Miletic S, Scholte HS (2019). How to control for confounds in decoding "
     "analyses of neuroimaging data. NeuroImage 184:741-760.",
     "Varoquaux2010": "Varoquaux G, Baronnet F, Kleinschmidt A, Fillard P, Thirion B (2010). "
     "Detection of brain functional-connectivity difference in post-stroke patients using "
     "group-level covariance modeling. MICCAI, LNCS 6361:200-208.",
+    "Winkler2015": "Winkler AM, Webster MA, Vidaurre D, Nichols TE, Smith SM (2015). Multi-level "
+    "block permutation. NeuroImage 123:253-268.",
 }
 
 
@@ -89,7 +91,7 @@ def recording_methods(series: Series, fit: RecordingFit, settings: ConnectivityS
     if fit.split_half is not None:
         text += (
             " The reliability of the matrix is the correlation between the edges of the run's two "
-            "halves, with a jackknife over units [Snijders1999] and shuffled units as null "
+            "halves, with a jackknife over units [Lin2020] and shuffled units as null "
             "[Mantel1967]."
         )
     return text + " P values count the data as one permutation [Phipson2010]."
@@ -109,9 +111,14 @@ def group_methods(
     """
     text = (
         f"Functional connectivity (Pearson correlation) of {n_recordings} recordings of "
-        f"{n_subjects} subjects was averaged over each subject's recordings after Fisher's z "
-        "transform. Intervals over subjects are bias-corrected bootstrap intervals "
-        f"({settings.n_resamples} resamples) [Efron1987]."
+        f"{n_subjects} subjects was averaged over each subject's recordings: matrices after "
+        "Fisher's z transform, summaries of a matrix as they are. Intervals over subjects are "
+        + (
+            f"percentile bootstrap intervals that draw whole families ({settings.group_column}), "
+            if settings.group_column
+            else "bias-corrected bootstrap intervals [Efron1987], "
+        )
+        + f"{settings.n_resamples} resamples."
     )
     if n_shared:
         text += (
@@ -152,10 +159,15 @@ def prediction_methods(settings: ConnectivitySettings, n_subjects: int) -> str:
         "AUROC compares subjects of the same test fold only, because decision values of different "
         "models share no scale [Forman2010]; class boundaries lie halfway between the classes' "
         "leave-one-out means. R2 is measured against the training mean. Intervals are percentile "
-        f"bootstrap intervals over subjects ({settings.n_resamples} resamples, models not "
+        f"bootstrap intervals over {together} ({settings.n_resamples} resamples, models not "
         f"refitted). Chance and p values come from {settings.n_permutations} permutations of the "
         "labels among subjects, with everything after the features repeated [Phipson2010]."
     )
+    if settings.group_column:
+        text += (
+            " Labels were permuted between whole families of the same size, and among siblings "
+            "[Winkler2015]."
+        )
     if settings.confounds:
         text += (
             f" An extra row regresses {', '.join(settings.confounds)} out of the features, with "

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from neuropipe.connectivity.model import correlation, standardise
+from neuropipe.connectivity.model import correlation, standardise, varying
 from neuropipe.stats.permutation import draw_shifts, shift_columns
 
 __all__ = [
@@ -133,6 +133,10 @@ def leave_block_out(
     -------
     array of shape (blocks, n_statistics)
         For `neuropipe.stats.resampling.jackknife_interval`.
+
+    Notes
+    -----
+    A unit that is silent outside one block (a sparse neuron) is given correlations of 0 without it.
     """
     z = standardise(values)
     product, total = z.T @ z, z.sum(axis=0)
@@ -142,7 +146,8 @@ def leave_block_out(
         n = len(z) - len(part)
         mean = (total - part.sum(axis=0)) / n
         covariance = (product - part.T @ part) / n - np.outer(mean, mean)
-        scale = 1 / np.sqrt(np.maximum(np.diag(covariance), np.finfo(float).tiny))
+        variance = np.diag(covariance)  # of standardised series: near 1
+        scale = np.where(variance > 1e-10, 1 / np.sqrt(np.maximum(variance, 1e-10)), 0.0)
         draws.append(np.atleast_1d(statistic(covariance * np.outer(scale, scale))))
     return np.array(draws)
 
@@ -167,7 +172,8 @@ def mean_edge_null(
     Notes
     -----
     The mean needs no matrix: the sum of all correlations is the squared length of the sum of the
-    standardised series over n_times.
+    standardised series over n_times. Two units may be moved by nearly the same amount; what is left
+    of their correlation then makes the test a little too careful, never too bold.
     """
     z = standardise(values)
     n_times, n_units = z.shape
@@ -192,5 +198,9 @@ def halves(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         NaN for a unit that is constant throughout one half.
     """
     middle = len(values) // 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return correlation(values[:middle]), correlation(values[middle:])
+    first, second = (
+        # Rounding gives a constant unit a spread of about 1e-17, which is no zero.
+        np.where(varying(half), half, np.nan)
+        for half in (values[:middle], values[middle:])
+    )
+    return correlation(first), correlation(second)

@@ -70,7 +70,7 @@ def _classification(
     cohort: Cohort, target: str, settings: ConnectivitySettings
 ) -> dict[str, Classification]:
     chosen = settings.model_copy(update={"targets": (target,)})
-    (result,) = predict_targets(cohort, chosen)
+    (result,), _ = predict_targets(cohort, chosen)
     return {row.name: row.scores for row in result.rows if isinstance(row.scores, Classification)}
 
 

@@ -30,7 +30,7 @@ class Decoding:
     confusion : array of int of shape (n_classes, n_classes)
         Rows are the truth, columns the prediction.
     chance : float
-        Share that always naming the most frequent class would get right.
+        Mean over runs of the share that always naming the most frequent class would get right.
     null : array of shape (n_permutations,)
         Accuracies with labels shuffled within runs; empty when none were asked for.
     p_value : float or None
@@ -133,7 +133,7 @@ def leave_one_run_out_accuracy(
         predicted=classes[guessed],
         classes=classes,
         confusion=confusion,
-        chance=float(np.bincount(codes).max() / len(codes)),
+        chance=float(by_run(codes, np.full(len(codes), np.bincount(codes).argmax())).mean()),
         null=null,
         p_value=float(permutation_p_value(accuracy.mean(), null)) if len(null) else None,
     )

@@ -207,9 +207,10 @@ def feve(predictions: np.ndarray, responses: np.ndarray) -> np.ndarray:
             "predict the stimuli of the responses",
         )
     parts = variance_parts(trials)
-    error = np.nanmean((trials - predictions) ** 2, axis=(0, 1))
     explainable = parts.total - parts.noise
     with np.errstate(invalid="ignore", divide="ignore"):
+        squared = np.nansum((trials - predictions) ** 2, axis=(0, 1))
+        error = squared / np.isfinite(trials).sum(axis=(0, 1))
         return np.where(explainable > 0, 1 - (error - parts.noise) / explainable, np.nan)
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "circular_shift_null",
     "draw_shifts",
     "permutation_p_value",
+    "permute_families",
     "permute_labels",
     "shift_columns",
 ]
@@ -93,6 +94,47 @@ def permute_labels(
         where = np.flatnonzero(names == block)
         order = np.argsort(rng.random((n_permutations, len(where))), axis=1)
         shuffled[:, where] = values[where][order]
+    return shuffled
+
+
+def permute_families(
+    labels: np.ndarray,
+    n_permutations: int,
+    rng: np.random.Generator,
+    families: Sequence[object] | np.ndarray,
+) -> np.ndarray:
+    """Shuffle labels so that what siblings share by chance stays shared.
+
+    Members of one family are alike in their features and often in their labels. Shuffled freely,
+    labels would lose the second likeness and the null would be too narrow.
+
+    Parameters
+    ----------
+    labels : array of shape (n_samples,)
+    n_permutations : int
+    rng : numpy.random.Generator
+    families : sequence of length n_samples
+        A sample without relatives is a family of one.
+
+    Returns
+    -------
+    array of shape (n_permutations, n_samples)
+
+    Notes
+    -----
+    Families of the same size trade their labels as wholes, and siblings among themselves (Winkler
+    et al. 2015). Families of a size of their own only do the latter.
+    """
+    _, member = np.unique(np.asarray(families), return_inverse=True)
+    sizes = np.bincount(member)
+    shuffled = np.empty((n_permutations, len(labels)), dtype=labels.dtype)
+    for size in np.unique(sizes):
+        alike = np.flatnonzero(sizes == size)
+        places = np.stack([np.flatnonzero(member == family) for family in alike])
+        order = np.argsort(rng.random((n_permutations, len(alike))), axis=1)
+        given = labels[places][order]  # permutation, family, sibling
+        siblings = np.argsort(rng.random(given.shape), axis=2)
+        shuffled[:, places] = np.take_along_axis(given, siblings, axis=2)
     return shuffled
 
 

@@ -12,7 +12,11 @@ from typing import Literal
 import numpy as np
 
 from neuropipe.stats.linear_models import kernel_logistic, kernel_ridge, thresholds
-from neuropipe.stats.permutation import permutation_p_value, permute_labels
+from neuropipe.stats.permutation import (
+    permutation_p_value,
+    permute_families,
+    permute_labels,
+)
 from neuropipe.stats.resampling import Interval, bootstrap_weights, percentile_interval
 from neuropipe.stats.scores import (
     Pairs,
@@ -42,9 +46,9 @@ class Score:
     value : float
         Mean over seeds and folds.
     interval : tuple of float
-        95 % interval by bootstrap over subjects; the models are not refitted, so that it holds
-        for these training sets. NaN where the score is undefined (constant predictions have no
-        correlation).
+        95 % interval by bootstrap over subjects (families, where they are told); the models are
+        not refitted, so that it holds for these training sets. NaN where the score is undefined
+        (constant predictions have no correlation).
     chance : float
         Mean of the null.
     p_value : float
@@ -113,7 +117,7 @@ def classify(
     n_permutations: int = 200,
     n_resamples: int = 2000,
     seed: int = 0,
-    blocks: np.ndarray | None = None,
+    groups: Sequence[str] | np.ndarray | None = None,
 ) -> Classification:
     """Predict a class by repeated cross-validation.
 
@@ -133,8 +137,9 @@ def classify(
     n_resamples : int
     seed : int
         Seed of permutations and bootstrap.
-    blocks : array of shape (n_subjects,), optional
-        Labels are permuted only within a block (site, scanner).
+    groups : sequence of str of length n_subjects, optional
+        Family of every subject: families are permuted and resampled as wholes, see
+        `permute_families`. The partitions should keep them whole, too.
 
     Returns
     -------
@@ -143,9 +148,9 @@ def classify(
     used = np.flatnonzero(labels >= 0)
     truth = labels[used]
     rng = np.random.default_rng(seed)
-    within = None if blocks is None else np.asarray(blocks)[used]
-    columns = np.vstack([truth, permute_labels(truth, n_permutations, rng, blocks=within)]).T
-    outputs = list(range(1, 2)) if len(classes) == 2 else list(range(len(classes)))
+    families = _families(groups, used)
+    columns = _with_permutations(truth, n_permutations, rng, families)
+    outputs = [1] if len(classes) == 2 else list(range(len(classes)))
     n_columns, n_outputs = columns.shape[1], len(outputs)
     decision = np.empty((len(partitions), len(used), n_outputs))
     won = np.zeros((n_outputs, n_columns))
@@ -169,7 +174,7 @@ def classify(
     with np.errstate(invalid="ignore", divide="ignore"):
         auroc = np.mean(won / met, axis=0)
     recall = class_accuracies(correct, columns, len(classes))
-    weights = bootstrap_weights(len(used), n_resamples, rng, strata=truth)
+    weights = bootstrap_weights(len(used), n_resamples, rng, strata=truth, groups=families)
     drawn_auroc = np.mean(
         [
             auroc_from_pairs(_summed(found), truth == k, weights)
@@ -177,12 +182,13 @@ def classify(
         ],
         axis=0,
     )
-    drawn = np.stack(
-        [
-            weights[:, truth == k] @ correct[truth == k, 0] / np.sum(truth == k)
-            for k in range(len(classes))
-        ]
-    )
+    with np.errstate(invalid="ignore"):  # a resample of families may lack a class
+        drawn = np.stack(
+            [
+                weights[:, truth == k] @ correct[truth == k, 0] / weights[:, truth == k].sum(axis=1)
+                for k in range(len(classes))
+            ]
+        )
     spread = np.full((len(partitions), len(labels), n_outputs), np.nan)
     spread[:, used] = decision
     return Classification(
@@ -201,13 +207,13 @@ def regress(
     n_permutations: int = 200,
     n_resamples: int = 2000,
     seed: int = 0,
-    blocks: np.ndarray | None = None,
+    groups: Sequence[str] | np.ndarray | None = None,
 ) -> Regression:
     """Predict a number by repeated cross-validated ridge regression.
 
     Parameters
     ----------
-    grams, partitions, n_permutations, n_resamples, seed, blocks
+    grams, partitions, n_permutations, n_resamples, seed, groups
         See `classify`.
     values : array of shape (n_subjects,)
         NaN leaves the subject out.
@@ -219,9 +225,9 @@ def regress(
     used = np.flatnonzero(np.isfinite(values))
     truth = values[used]
     rng = np.random.default_rng(seed)
-    within = None if blocks is None else np.asarray(blocks)[used]
-    columns = np.vstack([truth, permute_labels(truth, n_permutations, rng, blocks=within)]).T
-    weights = bootstrap_weights(len(used), n_resamples, rng)
+    families = _families(groups, used)
+    columns = _with_permutations(truth, n_permutations, rng, families)
+    weights = bootstrap_weights(len(used), n_resamples, rng, groups=families)
     n_seeds = len(partitions)
     predicted = np.empty((n_seeds, *columns.shape))
     reference = np.empty((n_seeds, *columns.shape))
@@ -238,27 +244,42 @@ def regress(
         drawn_r.append(fold_correlation(columns[:, :1], predicted[s, :, :1], number, weights))
     r2 = np.mean([skill(columns, predicted[s], reference[s]) for s in range(n_seeds)], axis=0)
     error = np.abs(columns - predicted).mean(axis=(0, 1))
-    squared = ((columns - predicted) ** 2).mean(axis=0)[:, 0]
-    squared_reference = ((columns - reference) ** 2).mean(axis=0)[:, 0]
+    squared, total = (((truth - p[:, :, 0]) ** 2).T for p in (predicted, reference))
+    drawn_r2 = 1 - (weights @ squared) / (weights @ total)  # resample, seed
     absolute = np.abs(columns - predicted).mean(axis=0)[:, 0]
     spread = np.full((n_seeds, len(values)), np.nan)
     spread[:, used] = predicted[:, :, 0]
     return Regression(
-        r2=_score(r2, 1 - weights @ squared / (weights @ squared_reference)),
+        r2=_score(r2, drawn_r2.mean(axis=1)),
         correlation=_score(np.mean(r, axis=0), np.mean(drawn_r, axis=0)),
-        error=_score(error, weights @ absolute / len(used), low_is_good=True),
+        error=_score(error, weights @ absolute / weights.sum(axis=1), low_is_good=True),
         mean_error=float(np.abs(columns - reference)[:, :, 0].mean()),
         predicted=spread,
     )
 
 
+def _families(groups: Sequence[str] | np.ndarray | None, used: np.ndarray) -> np.ndarray | None:
+    """Families of the subjects in use, None where each is its own."""
+    if groups is None:
+        return None
+    families = np.asarray(groups)[used]
+    return families if len(np.unique(families)) < len(families) else None
+
+
+def _with_permutations(
+    truth: np.ndarray, n_permutations: int, rng: np.random.Generator, families: np.ndarray | None
+) -> np.ndarray:
+    """Columns (n, 1 + p): the truth, then its permutations."""
+    if families is None:
+        shuffled = permute_labels(truth, n_permutations, rng)
+    else:
+        shuffled = permute_families(truth, n_permutations, rng, families)
+    return np.vstack([truth, shuffled]).T
+
+
 def _restricted(folds: Sequence[Fold], used: np.ndarray) -> list[Fold]:
-    """Folds over the subjects in use, as positions among them."""
-    position = {int(subject): place for place, subject in enumerate(used)}
-    return [
-        Fold(*(np.array([position[int(i)] for i in side if int(i) in position], int) for side in f))
-        for f in folds
-    ]
+    """Folds over the subjects in use, as positions among them (`used` is sorted)."""
+    return [Fold(*(np.flatnonzero(np.isin(used, side)) for side in fold)) for fold in folds]
 
 
 def _sides(gram: np.ndarray, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

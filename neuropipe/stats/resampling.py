@@ -15,7 +15,6 @@ from neuropipe.errors import UnfitRecordingError
 
 __all__ = [
     "Interval",
-    "auroc_interval",
     "bootstrap_interval",
     "bootstrap_weights",
     "jackknife_interval",
@@ -131,6 +130,7 @@ def bootstrap_weights(
     rng: np.random.Generator,
     *,
     strata: Sequence[object] | np.ndarray | None = None,
+    groups: Sequence[object] | np.ndarray | None = None,
 ) -> np.ndarray:
     """How often every sample is drawn in every resample.
 
@@ -141,12 +141,18 @@ def bootstrap_weights(
     rng : numpy.random.Generator
     strata : sequence of length n_samples, optional
         Classes that are resampled apart, so that each keeps its size.
+    groups : sequence of length n_samples, optional
+        Families that are drawn as wholes, because their members are not independent; strata do
+        not apply then. Resamples differ in their size where families do.
 
     Returns
     -------
     array of shape (n_resamples, n_samples)
-        Counts; each row sums to `n_samples`.
+        Counts; without groups each row sums to `n_samples`.
     """
+    if groups is not None:
+        _, member = np.unique(np.asarray(groups), return_inverse=True)
+        return bootstrap_weights(int(member.max()) + 1, n_resamples, rng)[:, member]
     names = np.zeros(n_samples) if strata is None else np.asarray(strata)
     weights = np.zeros((n_resamples, n_samples))
     for name in np.unique(names):
@@ -179,41 +185,6 @@ def percentile_interval(draws: np.ndarray, *, confidence: float = CONFIDENCE) ->
     tail = (1 - confidence) / 2
     low, high = np.quantile(finite, [tail, 1 - tail])
     return float(low), float(high)
-
-
-def auroc_interval(
-    positive: np.ndarray,
-    scores: np.ndarray,
-    *,
-    confidence: float = CONFIDENCE,
-    n_resamples: int = 2000,
-    seed: int = 0,
-) -> Interval:
-    """Interval of the area under the ROC curve by bootstrap over subjects within classes.
-
-    Parameters
-    ----------
-    positive : array of bool of shape (n_subjects,)
-        Whether a subject is of the positive class.
-    scores : array of shape (n_subjects,)
-        Higher speaks for the positive class; all scores must come from one model (see
-        `neuropipe.stats.scores.pair_counts` for scores of several folds).
-    confidence, n_resamples, seed
-        See `bootstrap_interval`.
-
-    Raises
-    ------
-    UnfitRecordingError
-        If a class has fewer than two subjects.
-    """
-    from neuropipe.stats.scores import auroc_from_pairs, pair_counts
-
-    where = np.asarray(positive, bool)
-    _need_two(int(min(where.sum(), (~where).sum())))
-    pairs = pair_counts(where, np.asarray(scores, float), np.zeros(len(where), int))
-    rng = np.random.default_rng(seed)
-    weights = bootstrap_weights(len(where), n_resamples, rng, strata=where)
-    return percentile_interval(auroc_from_pairs(pairs, where, weights), confidence=confidence)
 
 
 def jackknife_interval(

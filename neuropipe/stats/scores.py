@@ -17,7 +17,6 @@ __all__ = [
     "auroc_from_pairs",
     "class_accuracies",
     "fold_correlation",
-    "midranks",
     "pair_counts",
     "roc_curve",
     "skill",
@@ -88,29 +87,6 @@ def auroc_from_pairs(
     return area
 
 
-def midranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 1 down the rows of every column, ties sharing their mean rank.
-
-    Parameters
-    ----------
-    values : array of shape (n_samples, n_columns)
-
-    Returns
-    -------
-    array of shape (n_samples, n_columns)
-    """
-    order = np.argsort(values, axis=0, kind="stable")
-    ranks = np.empty(values.shape)
-    steps = np.broadcast_to(np.arange(1.0, len(values) + 1)[:, None], values.shape)
-    np.put_along_axis(ranks, order, steps, axis=0)
-    ordered = np.take_along_axis(values, order, axis=0)
-    for column in np.flatnonzero((ordered[1:] == ordered[:-1]).any(axis=0)):
-        _, inverse, counts = np.unique(values[:, column], return_inverse=True, return_counts=True)
-        last = np.cumsum(counts)
-        ranks[:, column] = (last - (counts - 1) / 2)[inverse]
-    return ranks
-
-
 def auroc_by_fold(
     positive: np.ndarray, scores: np.ndarray, folds: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -127,13 +103,15 @@ def auroc_by_fold(
     won, met : arrays of shape (n_columns,)
         The ROC area is ``won / met``; sum both over seeds first.
     """
+    from scipy.stats import rankdata
+
     won, met = np.zeros(scores.shape[1]), np.zeros(scores.shape[1])
     for fold in np.unique(folds):
         rows = folds == fold
         is_positive = positive[rows].astype(bool)
         n_positive = is_positive.sum(axis=0)
         n_negative = rows.sum() - n_positive
-        ranks = np.where(is_positive, midranks(scores[rows]), 0.0).sum(axis=0)
+        ranks = np.where(is_positive, rankdata(scores[rows], axis=0), 0.0).sum(axis=0)
         won += ranks - n_positive * (n_positive + 1) / 2
         met += n_positive * n_negative
     return won, met
@@ -254,10 +232,6 @@ def roc_curve(
         cuts = np.concatenate([[np.inf], np.unique(scores[rows])[::-1]])
         true_rate = (first[None, :] >= cuts[:, None]).mean(axis=1)
         false_rate = (second[None, :] >= cuts[:, None]).mean(axis=1)
-        # Where the curve rises straight up its upper end is meant.
-        last = np.searchsorted(false_rate, grid, side="right") - 1
-        nearest = np.minimum(last + 1, len(cuts) - 1)
-        width = false_rate[nearest] - false_rate[last]
-        part = np.divide(grid - false_rate[last], width, out=np.zeros_like(grid), where=width > 0)
-        curves.append(true_rate[last] + part * (true_rate[nearest] - true_rate[last]))
+        # Where the curve rises straight up, interp takes its upper end.
+        curves.append(np.interp(grid, false_rate, true_rate))
     return np.mean(curves, axis=0) if curves else np.full(len(grid), np.nan)

@@ -13,6 +13,7 @@ from neuropipe.stats.permutation import (
     circular_shift_null,
     draw_shifts,
     permutation_p_value,
+    permute_families,
     permute_labels,
     shift_columns,
 )
@@ -98,3 +99,29 @@ def test_circular_shift_null_keeps_autocorrelation_in():
     shuffled = [absolute_r(slow[0], rng.permutation(slow[1])) for _ in range(200)]
     # Random walks correlate by chance far more than white noise of the same length.
     assert np.mean(shifted) > 3 * np.mean(shuffled)
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=25), st.integers(0, 1000))
+def test_families_trade_whole_sets_of_labels(families, seed):
+    families = np.array(families)
+    labels = np.arange(len(families))  # every label tells whose it was
+    sizes = {f: np.sum(families == f) for f in np.unique(families)}
+    rows = permute_families(labels, 5, np.random.default_rng(seed), families)
+    for row in rows:
+        assert np.array_equal(np.sort(row), labels)
+        for family, size in sizes.items():
+            origin = families[row[families == family]]
+            assert len(set(origin)) == 1  # all from one family
+            assert sizes[origin[0]] == size
+
+
+def test_families_of_one_are_permuted_freely_and_evenly():
+    rows = permute_families(np.arange(4), 4000, np.random.default_rng(0), list("abcd"))
+    assert len({tuple(row) for row in rows}) == 24
+    share = [np.mean(rows[:, 0] == k) for k in range(4)]
+    assert share == pytest.approx([0.25] * 4, abs=0.03)
+
+
+def test_siblings_trade_their_labels():
+    rows = permute_families(np.array([1.5, 2.5, 9.0]), 200, np.random.default_rng(1), list("xxy"))
+    assert {tuple(row) for row in rows} == {(1.5, 2.5, 9.0), (2.5, 1.5, 9.0)}

@@ -28,16 +28,16 @@ def two_classes():
     return features, labels
 
 
-@pytest.mark.parametrize("classifier", ["ridge", "logistic"])
-def test_planted_classes_are_found(two_classes, classifier):
+@pytest.mark.parametrize(("classifier", "n"), [("ridge", 19), ("logistic", 4)])
+def test_planted_classes_are_found(two_classes, classifier, n):
     features, labels = two_classes
     grams, parts = _setup(features, labels, seeds=1)
-    scores = classify(grams, parts, labels, ("a", "b"), classifier=classifier, n_permutations=19)
+    scores = classify(grams, parts, labels, ("a", "b"), classifier=classifier, n_permutations=n)
     assert scores.auroc.value > 0.8
-    assert scores.auroc.p_value == pytest.approx(0.05)
+    assert scores.auroc.p_value == pytest.approx(1 / (n + 1))
     assert scores.auroc.interval[0] < scores.auroc.value < scores.auroc.interval[1]
     assert scores.auroc.interval[0] > 0.5
-    assert scores.auroc.chance == pytest.approx(0.5, abs=0.12)
+    assert scores.auroc.chance < 0.65
     both = (scores.recall["a"].value + scores.recall["b"].value) / 2
     assert scores.balanced_accuracy.value == pytest.approx(both)
 
@@ -145,13 +145,101 @@ def test_unpredictable_numbers_have_no_skill():
     assert abs(scores.correlation.chance) < 0.08
 
 
-def test_labels_are_permuted_within_blocks_only():
-    # The label is the site; permuted within sites it never changes.
-    labels = np.repeat([0, 1], 20)
-    features = np.random.default_rng(5).standard_normal((40, 30)) + labels[:, None]
-    grams, parts = _setup(features, labels)
-    scores = classify(
-        grams, parts, labels, ("a", "b"), n_permutations=19, blocks=labels.astype(str)
+def _families(rng, n_families=16, size=3):
+    """Features shared within families, and a label that is the same within them."""
+    families = np.repeat(np.arange(n_families), size)
+    features = rng.standard_normal((n_families, 40))[families]
+    features += 0.4 * rng.standard_normal(features.shape)
+    labels = rng.permutation(np.arange(n_families) % 2)[families]
+    names = families.astype(str)
+    parts = [grouped_folds(names, labels, n_splits=4, seed=0)]
+    gram = gram_matrix(features)
+    ready = [fold_gram(gram, fold.train) for fold in parts[0]]
+    return (lambda _, f: ready[f]), parts, labels, names
+
+
+def test_families_keep_the_error_rate_that_single_subjects_lose():
+    rng = np.random.default_rng(5)
+    p_values = {"families": [], "subjects": []}
+    widths = {"families": [], "subjects": []}
+    for k in range(100):
+        grams, parts, labels, names = _families(rng)
+        for key, groups in (("families", names), ("subjects", None)):
+            scores = classify(
+                grams, parts, labels, ("a", "b"),
+                n_permutations=39, n_resamples=200, seed=k, groups=groups,
+            )  # fmt: skip
+            p_values[key].append(scores.auroc.p_value)
+            widths[key].append(np.ptp(scores.auroc.interval))
+    rejected = {key: np.mean(np.array(p) <= 0.05) for key, p in p_values.items()}
+    assert rejected["families"] <= 0.12  # 5 expected of 100
+    assert rejected["subjects"] > 0.15
+    assert np.mean(widths["families"]) > 1.2 * np.mean(widths["subjects"])
+
+
+def test_families_of_one_are_plain_subjects(two_classes):
+    features, labels = two_classes
+    grams, parts = _setup(features, labels, seeds=1)
+    names = [f"subject {k}" for k in range(60)]
+    plain, alone = (
+        classify(grams, parts, labels, ("a", "b"), n_permutations=19, groups=groups)
+        for groups in (None, names)
     )
-    assert scores.auroc.value > 0.9
-    assert scores.auroc.p_value == 1.0
+    assert plain.auroc.interval == alone.auroc.interval
+    assert np.array_equal(plain.auroc.null, alone.auroc.null)
+
+
+def test_numbers_of_families_are_permuted_by_family():
+    rng = np.random.default_rng(6)
+    grams, parts, _, names = _families(rng)
+    values = rng.standard_normal(16)[names.astype(int)]
+    values[:2] = np.nan  # their sibling stays, a family of one
+    whole = regress(grams, parts, values, n_permutations=39, groups=names)
+    apart = regress(grams, parts, values, n_permutations=39)
+    assert whole.r2.value == apart.r2.value
+    assert np.std(whole.correlation.null) > 1.2 * np.std(apart.correlation.null)
+    assert np.ptp(whole.error.interval) > np.ptp(apart.error.interval)
+
+
+def test_r2_agrees_with_its_definition_and_its_bootstrap_is_centred_on_it():
+    rng = np.random.default_rng(7)
+    features = rng.standard_normal((60, 30))
+    values = 3 * features[:, 0] + rng.standard_normal(60)
+    grams, parts = _setup(features, None, seeds=3)
+    scores = regress(grams, parts, values, n_permutations=1)
+    expected = []
+    for predicted, folds in zip(scores.predicted, parts, strict=True):
+        reference = np.empty(60)
+        for fold in folds:
+            reference[fold.test] = values[fold.train].mean()
+        expected.append(1 - np.sum((values - predicted) ** 2) / np.sum((values - reference) ** 2))
+    assert scores.r2.value == pytest.approx(np.mean(expected))
+    assert np.mean(scores.r2.interval) == pytest.approx(scores.r2.value, abs=0.1)
+
+
+def test_predictions_match_a_pipeline_of_scikit_learn():
+    from sklearn.linear_model import RidgeCV
+
+    rng = np.random.default_rng(8)
+    features = rng.standard_normal((40, 15))
+    values = features[:, 0] + 0.5 * rng.standard_normal(40)
+    grams, parts = _setup(features, None, seeds=1)
+    scores = regress(grams, parts, values, n_permutations=1)
+    for fold in parts[0]:
+        centred = features[fold.train] - features[fold.train].mean(axis=0)
+        unit = np.sum(centred**2) / len(fold.train)
+        model = RidgeCV(alphas=np.logspace(-4, 4, 17) * unit).fit(centred, values[fold.train])
+        expected = model.predict(features[fold.test] - features[fold.train].mean(axis=0))
+        assert scores.predicted[0, fold.test] == pytest.approx(expected)
+
+
+def test_labels_of_test_subjects_do_not_touch_their_decisions(two_classes):
+    features, labels = two_classes
+    grams, parts = _setup(features, labels, seeds=1)
+    fold = parts[0][2]
+    first = classify(grams, parts, labels, ("a", "b"), n_permutations=1)
+    changed = labels.copy()
+    changed[fold.test] = 1 - changed[fold.test]
+    second = classify(grams, parts, changed, ("a", "b"), n_permutations=1)
+    assert second.decision[0, fold.test] == pytest.approx(first.decision[0, fold.test])
+    assert second.decision[0, fold.train] != pytest.approx(first.decision[0, fold.train])
