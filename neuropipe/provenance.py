@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -50,6 +51,13 @@ def git_commit() -> str:
     return run.stdout.strip() if run.returncode == 0 else ""
 
 
+def command() -> str:
+    """Tell how this process was started, quoted so that a shell takes it."""
+    program = Path(sys.argv[0]).name
+    name = "python -m neuropipe" if program == "__main__.py" else program
+    return f"{name} {shlex.join(sys.argv[1:])}".rstrip()
+
+
 def provenance(
     inputs: Iterable[Path],
     *,
@@ -77,7 +85,7 @@ def provenance(
         ``settings``, ``inputs`` (path, sha256) and ``wall_time`` in s since the process started.
     """
     return {
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": command(),
         "software": software_versions(),
         "git_commit": git_commit(),
         "platform": f"{platform.system()} {platform.machine()}",

@@ -23,11 +23,14 @@ _SIZE = re.compile(r"<svg[^>]*?\swidth=\"([0-9.]+)([a-z]*)\"")
 _PROLOG = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</metadata>", re.DOTALL)
 _GEOMETRY = re.compile(r"\b(?:d|x|y|points|transform)=\"[^\"]*\"")
 _DECIMALS = re.compile(r"(\.\d\d)\d+")
+_ID = re.compile(r"\sid=\"([^\"]*)\"")
+_REFERENCE = re.compile(r"#([^\s\"');]+)")
+_TAG = re.compile(r"<[^>]*>")
+_QUOTES = str.maketrans("\"'", "'\"")
 _SPACES = re.compile(r"\s+")
 #: What may not stand in a URL or in an attribute between double quotes; the percent sign first.
 _ENCODED = (
-    ("%", "%25"), ('"', "%22"), ("#", "%23"), ("&", "%26"),
-    ("'", "%27"), ("<", "%3C"), (">", "%3E"),
+    ("%", "%25"), ('"', "%22"), ("#", "%23"), ("&", "%26"), ("<", "%3C"), (">", "%3E"),
 )  # fmt: skip
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -76,7 +79,8 @@ def _embed_svg(text: str) -> Image:
     size = _SIZE.search(text)
     if size is None or size[2] not in _POINTS:
         raise ValueError("no SVG with a width")
-    text = shrink_svg(text)
+    # Single quotes need no code in a double-quoted attribute, and a tag may have either.
+    text = _TAG.sub(lambda tag: tag[0].translate(_QUOTES), shrink_svg(text))
     for character, code in _ENCODED:
         text = text.replace(character, code)
     source = Markup("data:image/svg+xml;charset=utf-8," + text)  # noqa: S704 - encoded above
@@ -84,7 +88,7 @@ def _embed_svg(text: str) -> Image:
 
 
 def shrink_svg(text: str) -> str:
-    """Drop what a browser does not draw, and digits below a hundredth of a point.
+    """Drop what a browser does not draw, ids that nothing names, digits below 0.01 point.
 
     Parameters
     ----------
@@ -98,6 +102,8 @@ def shrink_svg(text: str) -> str:
     """
     text = _PROLOG.sub("", text)
     text = _GEOMETRY.sub(lambda found: _DECIMALS.sub(r"\1", found[0]), text)
+    used = set(_REFERENCE.findall(text))
+    text = _ID.sub(lambda found: found[0] if found[1] in used else "", text)
     return _SPACES.sub(" ", text).strip()
 
 

@@ -98,6 +98,8 @@ def count(n: int, noun: str) -> str:
 def _fixed(value: float, decimals: int) -> str:
     if not math.isfinite(value):
         return MISSING
+    if value == 0:
+        return "0"  # exactly, other than 0.000
     rounded = round(value, decimals) or 0.0  # no minus before zero
     whole, point, rest = f"{rounded:.{decimals}f}".partition(".")
     return (_grouped(whole) + point + rest).replace("-", _MINUS)

@@ -7,6 +7,7 @@ Every text passes through jinja2 with autoescape, whatever it came from; only fi
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +23,9 @@ from neuropipe.report.summary import QUALITY, Tally, shared_facts
 from neuropipe.report.tables import explanations, metric_table, not_computed, recordings_table
 from neuropipe.report.text import heading, link_dois, number_citations, short_labels
 from neuropipe.results import GROUP, Result, ResultFigure
+
+_INNERMOST = re.compile(r"[\[{][^\[\]{}]{0,90}[\]}]")  # short lists and objects go on one line
+_BREAK = re.compile(r"\s*\n\s*")  # never inside a string: JSON escapes line breaks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +86,8 @@ def analysis_section(results: Sequence[Result], digits: int) -> Section:
     anchors = [anchor(r) for r in results]
     several = len(results) > 1
     shared = shared_facts(results)
+    warnings = [[*result.warnings, *not_computed([result])] for result in results]
+    of_all = [w for w in warnings[0] if several and all(w in other for other in warnings)]
     parts = [
         {
             "anchor": anchor(result),
@@ -90,9 +96,9 @@ def analysis_section(results: Sequence[Result], digits: int) -> Section:
             "facts": {k: v for k, v in result.facts.items() if k not in shared},
             "table": metric_table(result.metrics, digits, describe=not several),
             "figures": [_figure(figure, label if several else "") for figure in result.figures],
-            "warnings": [*result.warnings, *not_computed([result])],
+            "warnings": [w for w in found if w not in of_all],
         }
-        for result, label in zip(results, labels, strict=True)
+        for result, label, found in zip(results, labels, warnings, strict=True)
     ]
     html = render(
         "analysis",
@@ -102,6 +108,7 @@ def analysis_section(results: Sequence[Result], digits: int) -> Section:
         if several
         else None,
         explanations=explanations(results) if several else [],
+        warnings=of_all,
     )
     title = heading(first.analysis, first.title)
     if first.recording == GROUP:
@@ -188,6 +195,7 @@ def _settings(results: Iterable[Result]) -> list[tuple[str, str]]:
         settings = _mapping(result.provenance.get("settings"))
         if settings:
             text = json.dumps(settings, indent=1, ensure_ascii=False)
+            text = _INNERMOST.sub(lambda part: _BREAK.sub(" ", part[0]), text)
             found[heading(result.analysis, result.title), text] = None
     return list(found)
 

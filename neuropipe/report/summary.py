@@ -158,12 +158,13 @@ def common_facts(results: Iterable[Result], shown: int = 3) -> dict[str, str]:
     ----------
     results : iterable of Result
     shown : int
-        Largest number of different values that are written out.
+        Largest number of different values.
 
     Returns
     -------
     dict of str to str
-        A fact that all share as it is; a few different ones joined by ``"; "``, more counted.
+        A fact that all share as it is; a few different ones joined by ``"; "``. More say nothing of
+        the subject and stand with the recordings alone.
     """
     values: dict[str, list[str]] = {}
     for result in results:
@@ -171,10 +172,7 @@ def common_facts(results: Iterable[Result], shown: int = 3) -> dict[str, str]:
             known = values.setdefault(name, [])
             if value not in known:
                 known.append(value)
-    return {
-        name: "; ".join(found) if len(found) <= shown else f"{len(found)} different"
-        for name, found in values.items()
-    }
+    return {name: "; ".join(found) for name, found in values.items() if len(found) <= shown}
 
 
 def shared_facts(results: Sequence[Result]) -> dict[str, str]:

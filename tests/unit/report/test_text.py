@@ -31,7 +31,9 @@ def test_brackets_without_a_known_key_and_repeated_paragraphs() -> None:
 @given(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=12))
 def test_every_number_in_the_text_has_a_reference(keys: list[str]) -> None:
     references = {key: f"Author {key}" for key in "abcdef"}
-    cited = number_citations([(f"Text {'x' * i} [{key}].", references) for i, key in enumerate(keys)])
+    cited = number_citations(
+        [(f"Text {'x' * i} [{key}].", references) for i, key in enumerate(keys)]
+    )
     for paragraph, key in zip(cited.paragraphs, keys, strict=True):
         number = int(paragraph.rpartition("[")[2].partition("]")[0])
         assert cited.references[number - 1] == f"Author {key}"
