@@ -87,14 +87,15 @@ class Run:
 def neuropipe(*arguments: object) -> Run:
     """Run a command in this process, by the same entry point as the installed script."""
     before, start, errors = _memory(), time.monotonic(), io.StringIO()
-    handler = logging.StreamHandler(errors)  # what libraries log reaches standard error, too
-    logging.getLogger().addHandler(handler)
+    root = logging.getLogger()
+    handlers, root.handlers = root.handlers, []  # so that the command meets no test's logging
     try:
         with (
             warnings.catch_warnings(),
             mock.patch.object(sys, "argv", ["neuropipe", *map(str, arguments)]),
             mock.patch.object(sys, "stderr", errors),
             mock.patch.object(sys, "stdout", io.StringIO()),
+            mock.patch.object(logging, "lastResort", logging.StreamHandler(errors)),
         ):
             status: object = 0
             try:
@@ -102,8 +103,7 @@ def neuropipe(*arguments: object) -> Run:
             except SystemExit as done:
                 status = done.code or 0
     finally:
-        logging.getLogger().removeHandler(handler)
-        logging.disable(logging.NOTSET)
+        root.handlers = handlers
     assert isinstance(status, int)
     return Run(status, errors.getvalue(), time.monotonic() - start, _memory() - before)
 

@@ -15,6 +15,7 @@ from neuropipe.connectivity.text import (
     prediction_methods,
     recording_methods,
 )
+from neuropipe.errors import InputError
 from neuropipe.manifest import read_lock
 from neuropipe.provenance import provenance
 from neuropipe.recording import Recording
@@ -182,6 +183,18 @@ def _noting(recordings: Iterable[Recording], modalities: set[str]) -> Iterator[R
         yield recording
 
 
+def _own(path: Path, dataset: str) -> Recording:
+    """Read a recording and check that it is the one that its file's name says."""
+    recording = Recording.read(path)
+    if (recording.dataset, recording.recording) != (dataset, path.stem):
+        raise InputError(
+            f"{path} holds recording {recording.recording} of dataset {recording.dataset}",
+            f"recording {path.stem} of dataset {dataset}",
+            "make it again with `neuropipe ingest`",
+        )
+    return recording
+
+
 def connectivity_group(
     *, lock: Path, dataset: str, recordings: Path, settings: str, output: Path
 ) -> None:
@@ -207,7 +220,7 @@ def connectivity_group(
     """
     chosen = parse_settings(ConnectivitySettings, settings, f"connectivity settings of {dataset}")
     paths = [recordings / f"{locked.recording}.nc" for locked in read_lock(lock, dataset)]
-    result = analyse_group((Recording.read(path) for path in paths), dataset, chosen)
+    result = analyse_group((_own(path, dataset) for path in paths), dataset, chosen)
     result.provenance = provenance(
         [lock, *paths], settings=chosen.model_dump(mode="json"), seed=chosen.seeds[0]
     )

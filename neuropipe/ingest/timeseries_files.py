@@ -283,9 +283,11 @@ def _oriented(
             "more times (rows) than units (columns)",
             "set read.orientation to time_by_unit or unit_by_time",
         )
+    with np.errstate(over="ignore"):
+        values = np.asarray(values, dtype=np.float32)
     if np.isinf(values).any():
         row, column = np.argwhere(np.isinf(values))[0]
         raise InputError(
             f"{path}: time {row + 1} of unit {column + 1} is infinite", "finite values", _REMEDY
         )
-    return Series(np.asarray(values, dtype=np.float32), names, notes)
+    return Series(values, names, notes)

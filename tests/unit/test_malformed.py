@@ -285,6 +285,7 @@ ARRAYS = [
     _array("text", _save(np.array([["a", "b"]] * 40)), "<U1"),
     _array("complex", _save(np.ones((40, 5), complex)), "complex128"),
     _array("infinite value", _save(_inf()), "time 4 of unit 3"),
+    _array("infinite as float32", _save(roi_values().astype(float) * 1e300), "time 1 of unit 1"),
     _array("cut short", cut(ARRAY)),
     _array("cut in the header", cut(ARRAY, 0.05)),
     _array("claims 10^12 values", put(ARRAY, npy_header((10**6, 10**6)))),

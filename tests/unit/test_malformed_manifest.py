@@ -12,6 +12,7 @@ from neuropipe.manifest import read_lock
 from tests.malformed import (
     NWB,
     STEM,
+    assert_refused,
     bids,
     files_below,
     ingest_arguments,
@@ -348,3 +349,63 @@ def test_a_real_process_says_one_line(build, modality, fragment, tmp_path):
     assert fragment in run.stderr
     assert run.stdout == ""
     assert files_below(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fragment"),
+    [
+        (["../d", "data"], "'../d'"),
+        (["-x", "data"], "x"),
+        (["e", "nowhere"], "nowhere"),
+        (["e", "data", "--modality", "eeg"], "eeg"),
+        (["e", "openneuro:105"], "openneuro"),
+        (["e", "dandi:abc"], "dandi"),
+        (["e", "nilearn:../x"], "nilearn"),
+        (["e", "simulate:brain"], "simulate"),
+        (["e", "https://"], "e"),
+        (["e", "file:///etc/passwd"], "passwd"),
+        (["d", "data"], "already has d"),
+    ],
+)
+def test_datasets_to_add(arguments, fragment, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bids(tmp_path / "data")
+    (tmp_path / "data_manifest.yaml").write_text(ENTRY)
+    words = ["--title", "T", "--license", "CC0", "--citation", "us"]
+    if arguments[0].startswith("-"):
+        arguments = ["--", *arguments]
+        words, arguments = [], [*words, *arguments]
+    refused(tmp_path, [fragment], "manifest", "add", *arguments, *words)
+
+
+@pytest.mark.parametrize(
+    ("change", "fragment"),
+    [
+        (_put("uri", "file:///etc/passwd"), "file"),
+        (_put("uri", "ftp://example.org/x"), "ftp"),
+        (_put("uri", "https://user:secret@127.0.0.1:9/x"), "127.0.0.1"),
+        (_put("uri", "nilearn:../x"), "nilearn"),
+    ],
+)
+def test_addresses_of_fetch(change, fragment, locked):
+    study, _ = locked
+    lock = study / "config" / "recordings" / "d.tsv"
+    lock.write_text(change(lock.read_text()))
+    recording = read_lock(lock, "d")[0]
+    (study / "data" / recording.files[0].path).unlink()
+    before = files_below(study)
+    run = neuropipe("fetch", recording.recording, "--dataset", "d", "--lock", lock, "--root",
+                    study / "data")  # fmt: skip
+    assert_refused(run, [fragment])
+    assert "secret" not in run.error
+    after = files_below(study)
+    assert {name for name in after if "/.locks" not in name} == set(before)
+
+
+def test_a_check_of_a_source_that_vanished(locked):
+    import shutil
+
+    study, _ = locked
+    shutil.rmtree(study / "data")
+    arguments = ["manifest", "check", "--manifest", study / "data_manifest.yaml"]
+    refused(study, ["1 locks differ"], *arguments)

@@ -313,3 +313,81 @@ def test_pages_that_are_no_index(tmp_path):
         refused(tmp_path, ["index.html"], "report", "home", page, "--output", tmp_path / "h.html")
     page.unlink()
     refused(tmp_path, ["index.html"], "report", "home", page, "--output", tmp_path / "h.html")
+
+
+@pytest.fixture
+def cohort(tmp_path, sound):
+    """Recordings of two subjects, their lock, and the command over both."""
+    from neuropipe.manifest import LockedFile, LockedRecording, write_lock
+
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    names = ("sub-1_task-rest", "sub-2_task-rest")
+    for name in names:
+        recording = fmri_recording(n_times=120, n_units=6, seed=int(name[4]))
+        recording.recording, recording.subject = name, name[4]
+        recording.write(folder / f"{name}.nc")
+    files = (LockedFile("data", "x.nii.gz"),)
+    locked = [LockedRecording(name, name[4], "", "rest", "", files) for name in names]
+    write_lock(tmp_path / "made.tsv", locked)
+    return ["connectivity", "group", "made", "--lock", tmp_path / "made.tsv", "--recordings",
+            folder, "--output", tmp_path / "out"]  # fmt: skip
+
+
+def _second(tmp_path):
+    return tmp_path / "recordings" / "sub-2_task-rest.nc"
+
+
+def _lone(recording, values):
+    recording.units = recording.units.iloc[: values.shape[1]]
+    recording.signals = signals_array(values, 0.5, recording.units.index)
+    return recording
+
+
+GROUPS = {
+    "one recording is missing": (lambda p: _second(p).unlink(), "sub-2_task-rest"),
+    "one recording is cut short": (lambda p: _cut(0.5)(_second(p)), "sub-2_task-rest.nc"),
+    "one recording is foreign": (lambda p: _foreign(_second(p)), "sub-2_task-rest.nc"),
+    "one recording is of another dataset": (
+        lambda p: _attr("dataset", "other")(_second(p)), "sub-2_task-rest"),
+    "one recording is another one's": (
+        lambda p: shutil.copy(p / "recordings" / "sub-1_task-rest.nc", _second(p)),
+        "sub-2_task-rest"),
+    "no folder": (lambda p: shutil.rmtree(p / "recordings"), "recordings"),
+    "no lock": (lambda p: (p / "made.tsv").unlink(), "made.tsv"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_groups(name, tmp_path, cohort):
+    spoil, fragment = GROUPS[name]
+    spoil(tmp_path)
+    refused(tmp_path, [fragment], *cohort)
+
+
+@pytest.mark.parametrize(
+    ("settings", "fragment"),
+    [('{"targets": "age"}', "targets"), ('{"min_subjects": 1}', "min_subjects"),
+     ('{"kinds": []}', "kinds"), ('{"confounds": ["age", 1]}', "confounds")],
+)  # fmt: skip
+def test_settings_of_groups(settings, fragment, tmp_path, cohort):
+    refused(tmp_path, [fragment], *cohort, "--settings", settings)
+
+
+def test_an_index_names_broken_results_and_refuses_broken_folders(tmp_path, result):
+    from neuropipe.manifest import LockedFile, LockedRecording, write_lock
+
+    files = (LockedFile("data", "x.nii.gz"),)
+    locked = [LockedRecording("sub-01_task-rest", "01", "", "rest", "", files)]
+    write_lock(tmp_path / "rest.tsv", locked)
+    _cut(0.5)(result / "metrics.json")
+    command = ["report", "index", tmp_path / "results", "--dataset", CARD, "--lock",
+               tmp_path / "rest.tsv", "--output", tmp_path / "index.html"]  # fmt: skip
+    run = neuropipe(*command)
+    assert (run.status, run.error) == (0, "")
+    assert "sub-01_task-rest" in (tmp_path / "index.html").read_text()
+    (tmp_path / "index.html").unlink()
+    command[2] = tmp_path / "nowhere"
+    refused(tmp_path, ["nowhere"], *command)
+    (tmp_path / "nowhere").write_text("x")
+    refused(tmp_path, ["nowhere"], *command)
