@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from neuropipe.errors import SettingsError
 from neuropipe.simulate.circuits import Circuit, Floats
@@ -17,6 +18,7 @@ from neuropipe.simulate.engine import IntegrateAndFire, PointProcess, Simulated,
 #: of a synapse, and of an outside drive. Both move a rate about as much as in the point process.
 SYNAPSE_TO_INPUT, DRIVE_TO_INPUT = 0.25, 0.15
 _MAX_RADIUS = 0.45  # excitatory spikes caused by a spike; at 0.63 such circuits ran away
+_CELL = 0.02  # width of the cells of the membrane potential; the steps have an sd of 0.08
 Array = NDArray[np.float64]
 
 
@@ -135,8 +137,7 @@ def simulate_integrate_and_fire(
     drive : array of shape (n_samples, n_units)
         External input; 1 is the distance from rest to threshold.
     target_rates : array of shape (n_units,)
-        Mean rates in Hz; the constant input that leads to them is read off a simulated
-        rate-against-input curve.
+        Mean rates in Hz; the constant input that leads to them is read off `rate_curve`.
     rng : numpy.random.Generator
     drive_step, duration, dt : float
         As in `simulate_point_process`.
@@ -164,7 +165,7 @@ def simulate_integrate_and_fire(
     """
     silent = round(refractory / dt)
     rates = np.asarray(target_rates, dtype=np.float64)
-    inputs, curve = rate_curve(membrane, noise, silent, dt, rng)
+    inputs, curve = rate_curve(membrane, noise, silent, dt)
     if rates.min() < curve[0] or rates.max() > curve[-1]:
         raise SettingsError(
             f"rates of {rates.min():g} to {rates.max():g} Hz",
@@ -173,39 +174,47 @@ def simulate_integrate_and_fire(
         )
     area = dt / -np.expm1(-dt / circuit.time_constant)
     mean_drive = np.asarray(drive, dtype=np.float64).mean(axis=0)
-    baseline = np.interp(rates, curve, inputs) - circuit.weights @ rates * area - mean_drive
+    baseline = (
+        np.interp(np.log(rates), np.log(curve), inputs)
+        - circuit.weights @ rates * area
+        - mean_drive
+    )
     unit = IntegrateAndFire(baseline=baseline, membrane=membrane, noise=noise, silent=silent, dt=dt)
     return run(circuit, unit, drive, rng, drive_step=drive_step, duration=duration, dt=dt)
 
 
-def rate_curve(
-    membrane: float, noise: float, silent: int, dt: float, rng: np.random.Generator
-) -> tuple[Array, Array]:
-    """Simulate the rate of unconnected integrate-and-fire units against their input.
+def rate_curve(membrane: float, noise: float, silent: int, dt: float) -> tuple[Array, Array]:
+    """Compute the rate of unconnected integrate-and-fire units against their input.
 
     Parameters
     ----------
     membrane, noise, silent, dt
         As in `IntegrateAndFire`.
-    rng : numpy.random.Generator
 
     Returns
     -------
     inputs : array of shape (n_inputs,)
         Constant inputs, in distances from rest to threshold.
     rates : array of shape (n_inputs,)
-        Rates in Hz, smoothed to rise strictly.
+        Rates in Hz.
+
+    Notes
+    -----
+    The potential below threshold is a Markov chain with Gaussian steps, here on a grid of
+    `_CELL`. With Q its transition matrix, the steps T to the next spike solve ``T = 1 + Q T``, and
+    a spike comes every ``silent + T(0)`` steps.
     """
-    inputs = np.linspace(0.0, 2.0, 81)
-    unit = IntegrateAndFire(inputs, membrane, noise, silent, dt)
-    shape = (100, len(inputs))
-    state = unit.rest(shape)
-    settle, observed = round(0.2 / dt), round(1.0 / dt)
-    count = np.zeros(shape)
-    for step in range(settle + observed):
-        spiked, _ = unit.step(state, np.zeros(1), unit.draw(rng, shape))
-        if step >= settle:
-            count += spiked
-    raw = np.log(count.sum(axis=0) / (len(count) * observed * dt) + 1e-3)
-    smooth = np.poly1d(np.polyfit(inputs, raw, 7))(inputs)
-    return inputs, np.exp(np.maximum.accumulate(smooth) + 1e-9 * np.arange(len(inputs)))
+    inputs = np.linspace(-0.25, 3.0, 131)
+    keep = np.exp(-dt / membrane)
+    edges = np.arange(1.0, min(inputs[0], 0.0) - 6 * noise, -_CELL)[::-1]
+    # The last start is the reset, from which the intervals between spikes are counted.
+    starts = np.append((edges[1:] + edges[:-1]) / 2, 0.0)
+    edges[0] = -np.inf
+    rates = np.empty(len(inputs))
+    for k, goal in enumerate(inputs):
+        mean = goal + (starts - goal) * keep
+        below = ndtr((edges - mean[:, None]) / (noise * np.sqrt(1 - keep**2)))
+        step = np.diff(below, axis=1)
+        waiting = np.linalg.solve(np.eye(step.shape[1]) - step[:-1], np.ones(step.shape[1]))
+        rates[k] = 1 / (dt * (silent + 1 + step[-1] @ waiting))
+    return inputs, rates
