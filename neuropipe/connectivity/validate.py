@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -155,13 +155,14 @@ def _families() -> list[Check]:
     ]
 
 
-def _error_rates(n_data: int = 300) -> list[Check]:
-    rng = np.random.default_rng(11)
-    rejected, labels = 0, np.repeat([0, 1], [16, 24])
+def _share_rejected(
+    n_data: int, features: Callable[[], np.ndarray], labels: np.ndarray, groups: np.ndarray
+) -> float:
+    """How often ridge on features of noise is called better than chance at 0.05."""
+    rejected = 0
     for k in range(n_data):
-        features = rng.standard_normal((40, 60))
-        parts = [grouped_folds(np.arange(40).astype(str), labels, n_splits=5, seed=k)]
-        gram = gram_matrix(features)
+        parts = [grouped_folds(groups, labels, n_splits=5, seed=k)]
+        gram = gram_matrix(features())
         grams = [fold_gram(gram, fold.train) for fold in parts[0]]
         scores = classify(
             lambda _, f, grams=grams: grams[f],  # type: ignore[misc]
@@ -171,8 +172,27 @@ def _error_rates(n_data: int = 300) -> list[Check]:
             n_permutations=99,
             n_resamples=200,
             seed=k,
+            groups=groups,
         )
         rejected += scores.auroc.p_value <= 0.05
+    return rejected / n_data
+
+
+def _error_rates(n_data: int = 300) -> list[Check]:
+    rng = np.random.default_rng(11)
+    family = np.repeat(np.arange(16), 3)
+
+    def siblings() -> np.ndarray:
+        own = 0.4 * rng.standard_normal((48, 40))
+        return np.asarray(rng.standard_normal((16, 40))[family] + own)
+
+    subjects = _share_rejected(
+        n_data,
+        lambda: rng.standard_normal((40, 60)),
+        np.repeat([0, 1], [16, 24]),
+        np.arange(40).astype(str),
+    )
+    families = _share_rejected(n_data, siblings, family % 2, family.astype(str))
     series = [_autoregressive(200, 12, 0.85, rng) for _ in range(60)]
     z = np.concatenate([np.abs(fisher_z(edges(correlation(x)))) for x in series])
     samples = np.concatenate([edges(effective_samples(x)) for x in series])
@@ -185,10 +205,17 @@ def _error_rates(n_data: int = 300) -> list[Check]:
     return [
         between(
             "label permutation: type I error at 0.05",
-            rejected / n_data,
+            subjects,
             0.02,
             0.09,
             f"{n_data} sets of 40 subjects (16 and 24) and 60 features of noise, ridge",
+        ),
+        between(
+            "label permutation by family: type I error at 0.05",
+            families,
+            0.02,
+            0.09,
+            f"{n_data} sets of 16 families of 3 alike siblings with one label, ridge",
         ),
         between(
             "edge tests on effective frames: type I error at 0.05",

@@ -6,6 +6,7 @@ over them is far too narrow.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -61,14 +62,15 @@ def bootstrap_interval(
     UnfitRecordingError
         If there are fewer than two subjects.
     """
-    from scipy.stats import bootstrap
+    from scipy.stats import DegenerateDataWarning, bootstrap
 
     rows = np.asarray(values, float)
     _need_two(len(rows))
     variables = (rows,) if rows.ndim == 1 else tuple(rows.T)
 
     def interval(kind: str) -> Interval:
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
+            warnings.simplefilter("ignore", DegenerateDataWarning)  # percentiles are given instead
             found = bootstrap(
                 variables,
                 statistic,

@@ -100,3 +100,78 @@ def test_group_finds_an_untypical_subject():
     mean = fit.similarity[:9, :9][np.triu_indices(9, 1)].mean()
     assert mean > 0.7
     assert fit.structure["homologous"] > fit.structure_nulls["homologous"].max()
+
+
+def test_a_label_missing_in_the_first_run_is_taken_from_the_next():
+    runs = [
+        recording("a", run="1", iq="n/a", sex="F"),
+        recording("a", run="2", iq=101, sex=None),
+        recording("b", iq=float("nan")),
+        recording("b", run="2", iq=float("nan")),
+    ]
+    cohort = build_cohort(runs, "toy", SETTINGS)
+    assert cohort.participants.loc["a", "iq"] == 101
+    assert cohort.participants.loc["a", "sex"] == "F"
+    assert cohort.participants.loc["b", "iq"] is None
+    assert cohort.warnings == []  # NaN differs from NaN, but tells nothing
+
+
+def test_a_column_without_any_value_is_still_a_column():
+    cohort = build_cohort([recording("a", iq="n/a"), recording("b", iq=None)], "toy", SETTINGS)
+    assert list(cohort.participants.columns) == ["iq"]
+
+
+def test_numbered_neurons_of_two_sessions_are_not_matched():
+    units = unit_table(6)[[]]
+    units.index = [str(k) for k in range(12)]
+    runs = [recording("a", seed=k, run=str(k), units=units, modality="calcium") for k in (1, 2)]
+    same = build_cohort(runs, "toy", SETTINGS)
+    assert same.shares_units  # two runs of one session: the same field of view
+    runs[1].session = "02"
+    other = build_cohort(runs, "toy", SETTINGS)
+    assert not other.shares_units
+    assert "sessions" in other.warnings[0]
+    # Named neurons are the same everywhere.
+    units.index = [f"n{k}x" for k in range(12)]
+    for run in runs:
+        run.units = units
+        run.signals = run.signals.assign_coords(unit=units.index)
+    assert build_cohort(runs, "toy", SETTINGS).shares_units
+
+
+def test_sessions_of_a_subject_are_one_subject():
+    runs = [recording("a", seed=k, run=str(k)) for k in range(3)] + [recording("b", seed=9)]
+    for k in range(3):
+        runs[k].session = f"{k}"
+    cohort = build_cohort(runs, "toy", SETTINGS)
+    assert cohort.n_subjects == 2
+    assert list(cohort.run_subject) == [0, 0, 0, 1]
+    assert list(cohort.summary["runs"]) == [3, 1]
+
+
+def test_motion_is_the_mean_over_runs():
+    import xarray as xr
+
+    runs = [recording("a", run=str(k), seed=k) for k in (1, 2)] + [recording("b")]
+    for run, level in zip(runs[:2], (0.1, 0.3), strict=True):
+        run.confounds = xr.Dataset({"framewise_displacement": ("time", np.full(150, level))})
+    cohort = build_cohort(runs, "toy", SETTINGS)
+    motion = cohort.participants["mean_framewise_displacement"]
+    assert motion["a"] == pytest.approx(0.2)
+    assert motion["b"] is None
+    assert not any("differs" in w for w in cohort.warnings)
+
+
+def test_order_of_recordings_changes_no_subject():
+    runs = [recording(s, seed=k) for k, s in enumerate("abc")]
+    forward, backward = (build_cohort(r, "toy", SETTINGS) for r in (runs, runs[::-1]))
+    assert backward.subjects == forward.subjects[::-1]
+    assert np.array_equal(backward.z[::-1], forward.z)
+    assert backward.covariances[::-1] == pytest.approx(forward.covariances, abs=1e-6)
+
+
+def test_many_unfit_recordings_are_counted():
+    runs = [recording("a"), *(recording(f"x{k}", n_times=30) for k in range(13))]
+    cohort = build_cohort(runs, "toy", SETTINGS)
+    assert len(cohort.warnings) == 11
+    assert cohort.warnings[-1] == "3 more recordings left out."

@@ -35,6 +35,12 @@ def _written(found, folder):
     return folder / "lock.tsv"
 
 
+@pytest.fixture(scope="module")
+def twenty(tmp_path_factory):
+    """Lock of a written dataset of twenty short recordings, beside it."""
+    return _written(cohort(20, n_times=60), tmp_path_factory.mktemp("recordings"))
+
+
 def test_a_recording_to_its_result_folder(tmp_path):
     recording(n_times=400).write(tmp_path / "one.nc")
     connectivity_recording(recording=tmp_path / "one.nc", settings="", output=tmp_path / "out")
@@ -188,13 +194,12 @@ def test_three_classes(tmp_path):
         ("{", SettingsError, "JSON"),
     ],
 )
-def test_wrong_settings_are_one_line_and_leave_nothing(tmp_path, settings, error, word):
-    lock = _written(cohort(20, n_times=60), tmp_path / "recordings")
+def test_wrong_settings_are_one_line_and_leave_nothing(twenty, tmp_path, settings, error, word):
     with pytest.raises(error, match=word) as caught:
         connectivity_group(
-            lock=lock,
+            lock=twenty,
             dataset="toy",
-            recordings=tmp_path / "recordings",
+            recordings=twenty.parent,
             settings=settings,
             output=tmp_path / "out",
         )
@@ -216,3 +221,172 @@ def test_missing_files_are_one_line(tmp_path):
     with pytest.raises(NeuropipeError):
         connectivity_recording(recording=tmp_path / "none.nc", settings="", output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_one_recording_is_a_dataset(tmp_path):
+    lock = _written([recording("a", n_times=200)], tmp_path / "recordings")
+    connectivity_group(
+        lock=lock,
+        dataset="toy",
+        recordings=tmp_path / "recordings",
+        settings=json.dumps({**FAST, "targets": ["group"]}),
+        output=tmp_path / "out",
+    )
+    result = Result.read(tmp_path / "out")
+    said = " ".join(result.warnings)
+    assert "One subject" in said
+    assert "1 subjects, fewer than 20" in said
+    assert [m.name for m in result.metrics] == [
+        "mean connectivity", "homologous connectivity", "network contrast",
+    ]  # fmt: skip
+    assert all(m.interval is None for m in result.metrics)
+    assert "similarity" not in result.arrays
+
+
+@pytest.mark.parametrize("n_subjects", [2, 3, 4])
+def test_a_handful_of_subjects(n_subjects, tmp_path):
+    found = cohort(n_subjects)
+    result = analyse_group(found, "toy", ConnectivitySettings(**FAST))
+    similarity = result.metric("similarity between subjects")
+    assert -1 <= similarity.value <= 1
+    assert (similarity.interval is None) == (n_subjects < 4)
+    low, high = result.metric("mean connectivity").interval
+    assert low < result.metric("mean connectivity").value < high
+    result.write(tmp_path / "out")  # strict: no NaN among the numbers
+    assert Result.read(tmp_path / "out").metric("mean connectivity").n == n_subjects
+
+
+def test_a_target_with_missing_labels(tmp_path):
+    found = cohort(30, effect=1.0)
+    for one in found[:6]:
+        one.participant["group"] = "n/a"
+    settings = ConnectivitySettings(**FAST, targets=("group",), kinds=("correlation",))
+    result = analyse_group(found, "toy", settings)
+    metric = result.metric("group: AUROC (correlation)")
+    assert metric.n == 24
+    assert metric.value > 0.7
+    result.write(tmp_path / "out")
+    decision = result.arrays["group/decision_correlation"].values
+    assert np.isnan(decision[:, :6]).all()
+
+
+def test_rows_with_confounds_count_their_own_subjects():
+    found = cohort(30, effect=1.0)
+    for k, one in enumerate(found):
+        one.participant["weight"] = 60.0 + k if k >= 4 else None
+    settings = ConnectivitySettings(
+        **FAST, targets=("group",), kinds=("correlation",), confounds=("weight",)
+    )
+    result = analyse_group(found, "toy", settings)
+    assert result.metric("group: AUROC (correlation)").n == 30
+    assert result.metric("group: AUROC (confounds alone)").n == 26
+
+
+def test_confounds_of_too_few_are_said_not_crashed():
+    found = cohort(24, effect=1.0)
+    for one in found[:2]:
+        one.participant["weight"] = 60.0
+    settings = ConnectivitySettings(
+        **FAST, targets=("group",), kinds=("correlation",), confounds=("weight",)
+    )
+    result = analyse_group(found, "toy", settings)
+    assert "weight (confounds) known of 2 subjects" in " ".join(result.warnings)
+    assert not any("confounds" in m.name for m in result.metrics)
+
+
+@pytest.mark.parametrize("name", ["duration", "mean", "runs", "typicality", "subject"])
+def test_a_target_may_be_named_like_an_array(name, tmp_path):
+    found = cohort(20)
+    for one in found:
+        one.participant[name] = one.participant["group"]
+    settings = ConnectivitySettings(**FAST, targets=(name,), kinds=("correlation",), n_splits=2)
+    result = analyse_group(found, "toy", settings)
+    result.write(tmp_path / "out")
+    arrays = Result.read(tmp_path / "out").arrays
+    assert "decision_correlation" in arrays[f"{name}_target"]
+    assert "mean" in arrays
+
+
+def test_targets_that_differ_in_signs_only_both_stay():
+    found = cohort(20)
+    for one in found:
+        one.participant |= {"a-b": one.participant["group"], "a_b": one.participant["group"]}
+    settings = ConnectivitySettings(
+        **FAST, targets=("a-b", "a_b"), kinds=("correlation",), n_splits=2
+    )
+    arrays = analyse_group(found, "toy", settings).arrays
+    assert {"a_b", "a_b_target"} <= set(arrays.children)
+
+
+def test_sessions_of_one_subject_stay_on_one_side():
+    found = []
+    for k, one in enumerate(cohort(20, effect=1.0)):
+        for session in "12":
+            again = recording(
+                one.subject, run=session, seed=100 * k + int(session),
+                values=one.signals.values.astype(float), **one.participant,
+            )  # fmt: skip
+            again.session = session
+            found.append(again)
+    settings = ConnectivitySettings(**FAST, targets=("group",), kinds=("correlation",))
+    result = analyse_group(found, "toy", settings)
+    assert result.facts["subjects"] == "20"
+    assert result.facts["recordings"] == "40"
+    assert result.metric("group: AUROC (correlation)").n == 20
+    assert result.arrays["group/fold"].shape == (1, 20)
+    assert result.metric("similarity between runs").value == pytest.approx(1.0, abs=1e-6)
+
+
+def test_different_unit_sets_are_predicted_on_what_is_shared():
+    found = cohort(24, effect=1.0)
+    for k, one in enumerate(found[:5]):
+        kept = np.delete(np.arange(12), k)
+        found[k] = recording(
+            one.subject, values=one.signals.values[:, kept], units=one.units.iloc[kept],
+            **one.participant,
+        )  # fmt: skip
+    settings = ConnectivitySettings(**FAST, targets=("group",), kinds=("tangent",))
+    result = analyse_group(found, "toy", settings)
+    assert result.facts["units shared"] == "7"
+    assert "7 units are shared" in " ".join(result.warnings)
+    assert result.metric("group: AUROC (tangent)").value is not None
+
+
+def test_numbered_neurons_end_in_a_page_without_predictions():
+    found = cohort(20)
+    units = unit_table(6)[[]]
+    units.index = [str(k) for k in range(12)]
+    found = [
+        recording(r.subject, values=r.signals.values, units=units, modality="calcium",
+                  **r.participant)
+        for r in found
+    ]  # fmt: skip
+    result = analyse_group(found, "toy", ConnectivitySettings(**FAST, targets=("group",)))
+    assert [m.name for m in result.metrics] == ["mean connectivity"]
+    assert result.facts["units shared"] == "none"
+    assert "cannot be matched" in " ".join(result.warnings)
+
+
+def test_no_recording_is_usable():
+    flat = [recording(s, values=np.ones((100, 12))) for s in "ab"]
+    with pytest.raises(UnfitRecordingError, match="no recording of toy can be used") as caught:
+        analyse_group(flat, "toy", ConnectivitySettings(**FAST))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UnfitRecordingError, match="the lock is empty"):
+        analyse_group([], "toy", ConnectivitySettings(**FAST))
+
+
+def test_a_regression_target_reaches_the_page(tmp_path):
+    found = cohort(24)
+    for one in found:
+        r = np.corrcoef(one.signals.values.T)[0, 5]
+        one.participant["trait"] = 10 + 5 * float(r)
+    settings = ConnectivitySettings(**FAST, targets=("trait",))
+    result = analyse_group(found, "toy", settings)
+    for kind in ("correlation", "partial", "tangent"):
+        r2 = result.metric(f"trait: R2 ({kind})")
+        assert r2.baseline_name == "training mean"
+        assert result.metric(f"trait: mean absolute error ({kind})").better == "lower"
+    result.write(tmp_path / "out")
+    predicted = Result.read(tmp_path / "out").arrays["trait/predicted_tangent"].values
+    assert np.isfinite(predicted).all()

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from neuropipe.connectivity.data import (
     are_anonymous,
@@ -114,3 +116,63 @@ def test_mean_displacement():
     trace[0] = np.nan
     found.confounds = xr.Dataset({"framewise_displacement": ("time", trace)})
     assert mean_displacement(found) == pytest.approx(0.2)
+
+
+def test_a_constant_unit_costs_no_frames():
+    x = series(150, 6, np.random.default_rng(0))
+    x[:, 7] = 2.0
+    x[20:30, 7] = np.nan  # it goes anyway: its gaps are nobody's
+    used = usable_series(recording(values=x), SETTINGS)
+    assert used.values.shape == (150, 11)
+    assert used.dropped["constant"] == ["R3"]
+    assert not any("frames" in said for said in used.warnings())
+
+
+def test_a_unit_that_is_not_drawn_costs_no_frames():
+    thin = ConnectivitySettings(max_units=5)
+    x = series(150, 6, np.random.default_rng(0))
+    drawn = usable_series(recording(values=x), thin).names
+    for k, name in enumerate(unit_table(6).index):
+        if name not in drawn:
+            x[10 * (k % 10) : 10 * (k % 10) + 10, k] = np.nan
+    used = usable_series(recording(values=x), thin)
+    assert used.names == drawn
+    assert used.values.shape == (150, 5)
+
+
+def test_a_unit_that_varies_only_in_left_out_frames_goes():
+    x = series(150, 6, np.random.default_rng(1))
+    x[:, 2] = 1.0
+    x[40:45, 2] = 9.0
+    x[40:45, 9] = np.nan
+    used = usable_series(recording(values=x), SETTINGS)
+    assert "L1" in used.dropped["constant"]
+    assert used.values.shape == (145, 11)
+
+
+def test_thinned_recordings_still_share_units():
+    # Two recordings that lack different units draw the same ones of those both have.
+    units = unit_table(50)
+    thin = ConnectivitySettings(max_units=40)
+    names = []
+    for k, lacking in enumerate((range(5), range(50, 58))):
+        kept = np.setdiff1d(np.arange(100), lacking)
+        x = np.random.default_rng(k).standard_normal((60, len(kept)))
+        names.append(set(usable_series(recording(values=x, units=units.iloc[kept]), thin).names))
+    assert len(names[0] & names[1]) >= 33  # independent draws would share about 16
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0, 0.3), st.integers(0, 6))
+def test_what_remains_is_complete_varies_and_adds_up(seed, share, n_constant):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((120, 12)) + 10
+    x[:, rng.choice(12, n_constant, replace=False)] = 3.0
+    x[rng.random(x.shape) < share * (np.arange(12) < 4)] = np.nan
+    used = usable_series(recording(values=x), ConnectivitySettings(min_samples=10))
+    assert np.isfinite(used.values).all()
+    assert (used.values.std(axis=0) > 0).all()
+    left = [name for names in used.dropped.values() for name in names]
+    assert sorted([*used.names, *left]) == sorted(unit_table(6).index)
+    complete = np.isfinite(x[:, unit_table(6).index.get_indexer(used.names)]).all(axis=1)
+    assert len(used.values) == complete.sum()

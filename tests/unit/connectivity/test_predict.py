@@ -11,8 +11,11 @@ from neuropipe.connectivity.predict import fold_grams, partitions, predict_targe
 from neuropipe.connectivity.settings import ConnectivitySettings
 from neuropipe.connectivity.targets import read_target, split_groups
 from neuropipe.errors import UnfitRecordingError
-from neuropipe.stats.prediction import Classification
+from neuropipe.stats.linear_models import fold_gram
+from neuropipe.stats.prediction import Classification, classify
 from tests.unit.connectivity.builders import cohort as toy_cohort
+from tests.unit.connectivity.builders import recording as toy_recording
+from tests.unit.connectivity.builders import series as toy_series
 
 
 def _settings(**more):
@@ -110,3 +113,108 @@ def test_numbers_are_regressed(different):
     assert not result.target.is_classification
     assert result.rows[0].scores.r2.value < 0.3  # age is only the seed of the noise here
     assert result.rows[0].scores.mean_error == pytest.approx(10, abs=1.5)
+
+
+def test_confounds_known_of_too_few_leave_their_rows_out(different):
+    different.participants["dose"] = [1.0 + k if k < 12 else "n/a" for k in range(40)]
+    settings = _settings(kinds=("correlation",), confounds=("dose",))
+    (result,), left_out = predict_targets(different, settings)
+    assert [row.name for row in result.rows] == ["correlation"]
+    assert left_out == [
+        "dose (confounds) known of 12 subjects with group: too few for a model without them."
+    ]
+
+
+def test_confounds_known_of_one_class_leave_their_rows_out(different):
+    table = different.participants
+    table["dose"] = [1.0 + k if g == "patient" else "n/a" for k, g in enumerate(table["group"])]
+    settings = _settings(kinds=("correlation",), confounds=("dose",))
+    (result,), left_out = predict_targets(different, settings)
+    assert len(result.rows) == 1
+    assert "known of 20 subjects with group" in left_out[0]
+
+
+def test_a_confound_that_is_the_target_is_not_regressed_out(different):
+    settings = _settings(targets=("group",), kinds=("correlation",), confounds=("group",))
+    (result,), left_out = predict_targets(different, settings)
+    assert [row.name for row in result.rows] == ["correlation"]
+    assert left_out == []
+
+
+def test_missing_labels_change_no_fold_of_the_others(different):
+    table = different.participants
+    table["half"] = [g if k >= 12 else "n/a" for k, g in enumerate(table["group"])]
+    settings = _settings(targets=("half",), kinds=("correlation", "tangent"))
+    (result,), _ = predict_targets(different, settings)
+    for row in result.rows:
+        assert np.isnan(row.scores.decision[:, :12]).all()
+        assert np.isfinite(row.scores.decision[:, 12:]).all()
+        assert row.scores.auroc.value > 0.75, row.name
+    assert (result.folds >= 0).all()
+
+
+def test_labels_of_test_subjects_reach_no_feature(different):
+    # Changing the labels of one fold moves the decisions of others only.
+    settings = _settings(seeds=(0,), kinds=("tangent",))
+    (before,), _ = predict_targets(different, settings)
+    fold = before.folds[0] == 2
+    table = different.participants
+    flipped = {"patient": "control", "control": "patient"}
+    table["other"] = [flipped[g] if f else g for g, f in zip(table["group"], fold, strict=True)]
+    groups = split_groups(table, settings)
+    target = read_target("group", table, settings)
+    parts = partitions([target], groups, settings)
+    again = read_target("other", table, settings.model_copy(update={"targets": ("other",)}))
+    values = np.where(np.array(again.classes)[again.values] == target.classes[1], 1, 0)
+    grams = fold_grams("tangent", different, parts)
+    ready = [fold_gram(g, f.train) for g, f in zip(grams[0], parts[0], strict=True)]
+    after = classify(lambda _, f: ready[f], parts, values, target.classes, n_permutations=1)
+    first = before.rows[0].scores.decision[0, :, 0]
+    assert after.decision[0, fold, 0] == pytest.approx(first[fold])
+    assert np.abs(after.decision[0, ~fold, 0] - first[~fold]).max() > 0.05
+
+
+def test_logistic_and_ridge_agree(different):
+    settings = _settings(seeds=(0,))
+    target = read_target("group", different.participants, settings)
+    parts = partitions([target], split_groups(different.participants, settings), settings)
+    grams = fold_grams("tangent", different, parts)
+    ready = [fold_gram(g, f.train) for g, f in zip(grams[0], parts[0], strict=True)]
+    ridge, logistic = (
+        classify(
+            lambda _, f: ready[f], parts, target.values, target.classes,
+            classifier=name, n_permutations=1, n_resamples=200,
+        )
+        for name in ("ridge", "logistic")
+    )  # fmt: skip
+    assert np.corrcoef(ridge.decision[0, :, 0], logistic.decision[0, :, 0])[0, 1] > 0.8
+    assert logistic.auroc.value > 0.85
+
+
+def test_families_are_permuted_and_resampled_whole():
+    # Families of three share label and matrix: six of them are no evidence, 18 subjects would be.
+    found = []
+    for k in range(30):
+        family = k // 3
+        x = toy_series(120, 6, np.random.default_rng(family))
+        label = "ab"[family % 2]
+        found.append(toy_recording(f"{k:02d}", values=x, family=f"f{family}", group=label))
+    settings = _settings(kinds=("correlation",), n_permutations=99, n_splits=2)
+    cohort = build_cohort(found, "toy", settings)
+    by_family = settings.model_copy(update={"group_column": "family"})
+    (leaky,), _ = predict_targets(cohort, settings)
+    (honest,), _ = predict_targets(cohort, by_family)
+    leaky, honest = leaky.rows[0].scores.auroc, honest.rows[0].scores.auroc
+    assert leaky.value > 0.9  # siblings on both sides
+    assert honest.value < 0.8
+    assert honest.p_value > 0.05
+    assert np.ptp(honest.interval) > np.ptp(leaky.interval)
+    # Shuffled families of three move together: their null is wide.
+    assert honest.null.std() > 0.15
+
+
+def test_too_few_families_for_the_folds_are_refused(different):
+    different.participants["house"] = ["one"] * 20 + ["two"] * 20
+    with pytest.raises(UnfitRecordingError, match="independent subjects") as caught:
+        predict_targets(different, _settings(group_column="house"))
+    assert "\n" not in str(caught.value)

@@ -8,7 +8,12 @@ import pytest
 from pydantic import ValidationError
 
 from neuropipe.connectivity.settings import ConnectivitySettings
-from neuropipe.connectivity.targets import confound_matrix, read_target, split_groups
+from neuropipe.connectivity.targets import (
+    confound_matrix,
+    is_missing,
+    read_target,
+    split_groups,
+)
 from neuropipe.errors import UnfitRecordingError
 
 
@@ -109,3 +114,53 @@ def test_confounds_become_numbers():
 def test_settings_refuse_nonsense(wrong):
     with pytest.raises(ValidationError):
         ConnectivitySettings(**wrong)
+
+
+def test_infinite_numbers_are_text_not_quantities():
+    table = _table(y=[*np.arange(19.0), float("inf")])
+    with pytest.raises(UnfitRecordingError, match="'y' holds inf"):
+        read_target("y", table, _settings("y", target_types={"y": "regression"}))
+
+
+def test_a_positive_class_of_three_is_refused():
+    table = _table(y=["a", "b", "c"] * 7)
+    with pytest.raises(UnfitRecordingError, match="which has 3 classes"):
+        read_target("y", table, _settings("y", positive={"y": "a"}))
+
+
+def test_one_text_among_the_numbers_of_a_confound_is_refused():
+    # Read as classes it would be one indicator a subject, which explains everything.
+    table = _table(age=[*np.arange(29.0), "90+"])
+    with pytest.raises(UnfitRecordingError, match="'age' holds 30 different texts") as caught:
+        confound_matrix(["age"], table)
+    assert "'90+'" in str(caught.value)
+    sites, known = confound_matrix(["site"], _table(site=list("abcde") * 6))
+    assert sites.shape == (30, 4)
+    assert known.all()
+
+
+def test_only_keeps_the_classes():
+    target = read_target("y", _table(y=["a"] * 8 + ["b"] * 12), _settings("y"))
+    kept = np.arange(20) < 15
+    less = target.only(kept)
+    assert less.classes == target.classes
+    assert list(less.known) == list(kept)
+    ages = read_target("y", _table(y=list(np.arange(20.0))), _settings("y"))
+    assert np.isnan(ages.only(kept).values[15:]).all()
+    assert list(ages.only(kept).values[:15]) == list(ages.values[:15])
+
+
+@pytest.mark.parametrize("value", [None, "", " n/a ", "NaN", float("nan"), np.nan, "None"])
+def test_what_is_missing(value):
+    assert is_missing(value)
+
+
+@pytest.mark.parametrize("value", [0, 0.0, False, "no", "N", "-"])
+def test_what_is_not_missing(value):
+    assert not is_missing(value)
+
+
+def test_classes_of_equal_size_have_a_fixed_positive_one():
+    table = _table(y=["b", "a"] * 10)
+    assert read_target("y", table, _settings("y")).classes == ("a", "b")
+    assert read_target("y", table.iloc[::-1], _settings("y")).classes == ("a", "b")
