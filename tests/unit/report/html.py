@@ -6,10 +6,11 @@ from html.parser import HTMLParser
 
 
 class Page(HTMLParser):
-    """Ids, links, loads, scripts and visible text of a page."""
+    """Tags, ids, links, loads, scripts and visible text of a page."""
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
+        self.tags: set[str] = set()
         self.ids: list[str] = []
         self.links: list[str] = []
         self.loads: list[str] = []
@@ -23,6 +24,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = dict(attrs)
+        self.tags.add(tag)
         self.ids += [found["id"]] if found.get("id") else []
         self.links += [found["href"]] if tag == "a" and found.get("href") else []
         self.images += [found] if tag == "img" else []
