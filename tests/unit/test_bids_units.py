@@ -11,7 +11,7 @@ from nilearn.maskers import NiftiLabelsMasker, NiftiMapsMasker, NiftiMasker
 from neuropipe.errors import InputError
 from neuropipe.ingest import bids_units
 from neuropipe.ingest.bids_units import check_run, extract, volumes
-from neuropipe.ingest.grids import read_mask
+from neuropipe.ingest.grids import Grid, read_mask
 from neuropipe.ingest.label_tables import read_labels
 from neuropipe.ingest.unit_maps import grid_map, mask_map, parcellation_map
 from tests.bids_files import AFFINE, block_labels, brain_series, save_image, write_text
@@ -162,6 +162,32 @@ def test_coverage_and_dead_voxels(tmp_path):
     np.testing.assert_allclose(found.series[:, 3], values[5, 6, 1], rtol=1e-5)
     np.testing.assert_allclose(np.delete(found.series[:, 0], 5), np.delete(expected, 5), rtol=1e-5)
     assert np.isfinite(found.series).all()
+
+
+def test_volumes_without_values_are_missing_not_zero(tmp_path):
+    values = brain_series(np.random.default_rng(7))
+    labels = block_labels()
+    save_image(tmp_path / "l.nii", labels)
+    units = parcellation_map(tmp_path / "l.nii", None, Grid(labels.shape, AFFINE), None)
+    members = values[labels == 3]
+    gone = values.copy()
+    gone[..., 10] = np.nan  # a lost volume
+    gone[labels == 3, 20] = np.where(np.arange(len(members)) < 3, np.inf, members[:, 20])
+    few = np.flatnonzero(labels.ravel() == 3)[: len(members) * 2 // 3]
+    gone.reshape(-1, 40)[few, 30] = np.nan
+    gone[0] = np.nan  # outside the head, throughout: no loss
+    image, grid = run(tmp_path / "a.nii", gone)
+    found = extract(image, tmp_path / "a.nii", units, grid, fwhm=5.0)
+    assert np.isnan(found.series[10]).all()
+    np.testing.assert_allclose(found.series[20, 0], members[3:, 20].mean(), rtol=1e-6)
+    assert np.isnan(found.series[30, 0])
+    assert np.isnan(found.series).sum() == found.series.shape[1] + 1
+    assert np.isnan(found.smoothed[[10, 20, 30], 0]).all()
+    assert np.isnan(found.smoothed).sum() == found.series.shape[1] + 2
+    assert np.flatnonzero(np.isnan(found.global_signal)).tolist() == [10]
+    assert np.flatnonzero(np.isnan(found.dvars)).tolist() == [0, 10, 11, 20, 21, 30, 31]
+    voxels = values[labels > 0]
+    np.testing.assert_allclose(found.global_signal[0], voxels[:, 0].mean(), rtol=1e-6)
 
 
 def test_smoothing_is_nilearns(tmp_path):

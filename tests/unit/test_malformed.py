@@ -183,6 +183,12 @@ ATLASES = [
            read={"parcellation": "other.nii.gz"}),
     _atlas("outside of the dataset", lambda r: None, "../atlas.nii.gz", stage="lock",
            read={"parcellation": "../atlas.nii.gz"}),
+    Case("atlas: a name that climbs", "fmri", bids, lambda r: None, ("'../x'",),
+         read={"atlas": "../x", "space": "MNI152"}),
+    Case("atlas: a name nobody knows", "fmri", bids, lambda r: None, ("'brodmann'",),
+         read={"atlas": "brodmann", "space": "MNI152"}),
+    Case("atlas: in the space of the subject", "fmri", bids, lambda r: None, ("its own space",),
+         read={"atlas": "schaefer-100-7"}),
     _atlas("unknown placeholder", lambda r: None, "{x}", stage="lock",
            read={"parcellation": "{x}.nii.gz"}),
 ]  # fmt: skip

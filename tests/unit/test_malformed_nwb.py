@@ -107,6 +107,8 @@ FILES = [
     _hdf5("specifications broken",
           lambda f: [f.__delitem__("specifications"), f.create_group("specifications/core/9")],
           read={"behavior": ["x"]}),
+    Case("file: wiring that climbs", "spikes", units_nwb, lambda r: None, ("'../x'",),
+         read={"wiring": ["../x"]}, stage="lock"),
     _hdf5("no identifier", lambda f: f.__delitem__("identifier")),
     _hdf5("session start is no date", lambda f: replace_data(f, "session_start_time", "soon")),
 ]  # fmt: skip
