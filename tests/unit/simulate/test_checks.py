@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from sklearn.metrics import adjusted_rand_score
 
 from neuropipe.simulate import calcium_checks, fmri_checks
+from neuropipe.simulate.calcium import sim_calcium
+from neuropipe.simulate.fmri import sim_fmri
+from neuropipe.simulate.settings import CalciumSimulation, FmriSimulation
 from neuropipe.stats.checks import failures
 
 
@@ -27,6 +33,90 @@ def test_a_broken_generator_is_found_out(monkeypatch):
     monkeypatch.setattr(fmri_checks, "sim_fmri", noisy)
     bad = {row.name for row in failures(fmri_checks._process_checks())}
     assert "fmri: realised SNR / setting" in bad
+
+
+def test_states_that_jump_about_are_found_out(monkeypatch):
+    sound = fmri_checks.sim_fmri
+
+    def jumping(settings, **options):
+        data = sound(settings, **options)
+        shuffled = np.random.default_rng(0).permuted(data.states, axis=1)
+        return replace(data, states=shuffled)
+
+    monkeypatch.setattr(fmri_checks, "sim_fmri", jumping)
+    bad = {row.name for row in failures(fmri_checks._process_checks())}
+    assert {"fmri: shortest dwell (s)", "fmri: mean dwell (s)"} <= bad
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_animals_without_communities_are_found_out(monkeypatch):
+    def structureless(settings):
+        planted = sim_calcium(settings)
+        return replace(sim_calcium(settings, structured=False), partitions=planted.partitions,
+                       expressed=planted.expressed)  # fmt: skip
+
+    monkeypatch.setattr(calcium_checks, "sim_calcium", structureless)
+    monkeypatch.setattr(calcium_checks, "_SEEDS", range(1))
+    bad = {row.name for row in failures(calcium_checks._epoch_checks())}
+    assert "calcium: epoch ARI of the oracle, minimum" in bad
+    assert "calcium: epoch ARI of the oracle, median" in bad
+
+
+def test_a_hub_that_drives_nobody_is_found_out(monkeypatch):
+    monkeypatch.setattr("neuropipe.simulate.calcium_hub._FOLLOWS", 0.0)
+    bad = {row.name for row in failures(calcium_checks._hub_checks())}
+    assert "calcium: motif events lost without the hub" in bad
+    assert "calcium: seeds in which the hub is in the top 3" in bad
+
+
+def test_louvain_finds_blocks_and_ignores_negative_weights():
+    blocks = np.repeat(np.arange(3), 6)
+    weights = np.where(blocks[:, None] == blocks, 1.0, -0.5)
+    np.fill_diagonal(weights, 0)
+    found = calcium_checks.louvain(weights)
+    assert adjusted_rand_score(blocks, found) == 1
+    assert np.array_equal(found, calcium_checks.louvain(weights))
+
+
+def test_epoch_windows_beat_the_whole_recording():
+    data = sim_calcium(CalciumSimulation(epoch_order="shuffled", seed=3))
+    oracle, static = calcium_checks.epoch_scores(data)
+    assert oracle.shape == static.shape == (3,)
+    assert (oracle > static).all()
+
+
+def test_static_connectivity_is_fishers_z_of_every_pair():
+    bold = np.random.default_rng(0).standard_normal((2, 40, 5))
+    found = fmri_checks.fc_features(bold)
+    assert found.shape == (2, 10)
+    for one, series in zip(found, bold, strict=True):
+        expected = [np.corrcoef(series[:, i], series[:, j])[0, 1]
+                    for i in range(5) for j in range(i + 1, 5)]  # fmt: skip
+        assert np.tanh(one) == pytest.approx(expected)
+
+
+def test_changes_of_state_are_counted_from_the_series():
+    settings = FmriSimulation(
+        n_subjects=6, duration=600, switching="loadings", y_fc=0.0, y_dyn="rate", snr=50.0
+    )
+    data = sim_fmri(settings)
+    counts = fmri_checks.transition_count(data, settings, 5.0)
+    windows = data.states[:, :600].reshape(6, 120, 5)[:, :, 2]
+    true = (np.diff(windows, axis=1) != 0).mean(axis=1)
+    assert np.corrcoef(counts, true)[0, 1] > 0.9
+    assert counts == pytest.approx(true, abs=0.12)
+
+
+def test_predictors_that_know_more_explain_more():
+    settings = FmriSimulation(
+        n_subjects=10, n_rois=40, duration=600, repetition_time=15 / 16, y_fc=0,
+        switching="loadings", noise="matched",
+    )  # fmt: skip
+    few = fmri_checks.imputation(settings, 0.8)
+    many = fmri_checks.imputation(settings, 0.3)
+    for spatial, linear, aware in (few, many):
+        assert 0 < spatial <= linear + 0.005 < aware < 1
+    assert all(a < b for a, b in zip(few, many, strict=True))
 
 
 def test_mean_correlation_is_that_of_numpy_where_all_is_there():

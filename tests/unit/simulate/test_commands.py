@@ -14,6 +14,8 @@ from neuropipe.simulate.truth import read_summary
 SMALL = {
     "fmri": {"n_subjects": 1, "n_rois": 20, "duration": 40},
     "calcium": {"n_animals": 1, "n_neurons": 40, "duration": 60},
+    "spikes": {"n_units": 8, "duration": 30, "n_films": 1, "film_duration": 5},
+    "vision": {"n_images": 10, "units_per_roi": 1},
 }
 
 
@@ -43,6 +45,7 @@ def test_an_older_dataset_is_replaced(tmp_path):
         ("fmri", "{", "JSON"),
         ("fmri", '{"n_subject": 3}', "n_subject"),
         ("fmri", '{"snr": -1}', "snr"),
+        ("spikes", '{"gain": 1.5, "density": 0.3}', "further spikes"),
         ("calcium", '{"n_neurons": 10}', "more neurons than there are"),
     ],
 )

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from neuropipe.ingest.read import discover, read_recording
 from neuropipe.ingest.settings import SpikesReadSettings
 from neuropipe.ingest.source import SourceFiles
+from neuropipe.simulate.processes import stream
 from neuropipe.simulate.settings_stimuli import SpikesSimulation
 from neuropipe.simulate.spikes import REGIONS, _presentations, simulate_session
 from neuropipe.simulate.spikes_files import recordings, write
@@ -216,3 +217,33 @@ def test_subjects_differ_and_do_not_depend_on_their_number(tmp_path):
     np.testing.assert_array_equal(one["rate"], two["rate"])
     other = read_truth(tmp_path / "2", "sub-sim02")
     assert not np.array_equal(one["weights"], other["weights"])
+
+
+def test_units_that_never_fire_are_written_and_read(tmp_path):
+    made = SpikesSimulation(n_units=60, duration=30, mean_rate=0.11, gain=0.0, n_hubs=0)
+    write(made, tmp_path)
+    paths = [p.relative_to(tmp_path).as_posix() for p in sorted(tmp_path.rglob("*")) if p.is_file()]
+    (locked,) = discover(paths, "spikes", SpikesReadSettings())
+    read = read_recording(
+        SourceFiles("demo", tmp_path, locked), "spikes", SpikesReadSettings()
+    ).check()
+    session = simulate_session(made, stream(0, 0, 0))
+    counts = [len(train) for train in read.spike_trains()]
+    assert counts == [len(train) for train in session.simulated.spikes.trains()]
+    assert 0 in counts
+
+
+def test_the_file_holds_the_spikes_and_the_path_of_the_session(written):
+    _, _, recording = written
+    session = simulate_session(MADE, stream(MADE.seed, 0, 0))
+    for train, expected in zip(
+        recording.spike_trains(), session.simulated.spikes.trains(), strict=True
+    ):
+        np.testing.assert_array_equal(train, expected)
+    (group,) = recording.behavior.values()
+    np.testing.assert_allclose(group["speed"], session.speed, rtol=1e-6)
+    np.testing.assert_allclose(group["position_x"], session.position[:, 0], atol=1e-6)
+    np.testing.assert_allclose(group["position_y"], session.position[:, 1], atol=1e-6)
+    np.testing.assert_allclose(recording.events["onset"], session.trials[:, 0])
+    names = [f"film-{film + 1}" for film in session.shown]
+    assert recording.events["trial_type"].tolist() == names
