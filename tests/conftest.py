@@ -6,7 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+# The same examples at every run, so that a test fails for a change alone; time is the suite's limit.
+settings.register_profile("neuropipe", derandomize=True, deadline=None)
+settings.load_profile("neuropipe")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"

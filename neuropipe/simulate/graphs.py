@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import boxcox, inv_boxcox
 
 from neuropipe.errors import SettingsError
 from neuropipe.simulate.graph_wiring import external_edges, internal_edges
@@ -135,20 +136,17 @@ def power_law(
     -------
     array of shape (size,)
     """
-    share = rng.uniform(size=size)
-    if exponent == 1:
-        return np.asarray(low * (high / low) ** share)
+    # The Box-Cox transform is the law's integral; it stays exact where the exponent is near 1.
     power = 1 - exponent
-    return np.asarray((low**power + share * (high**power - low**power)) ** (1 / power))
+    share = rng.uniform(size=size)
+    return np.asarray(low * inv_boxcox(share * boxcox(high / low, power), power))
 
 
 def power_law_mean(exponent: float, low: float, high: float) -> float:
     """Mean of the law that `power_law` draws from."""
 
     def integral(power: float) -> float:
-        if power == -1:
-            return float(np.log(high / low))
-        return float((high ** (power + 1) - low ** (power + 1)) / (power + 1))
+        return float(boxcox(high, power + 1) - boxcox(low, power + 1))
 
     return high if low == high else integral(1 - exponent) / integral(-exponent)
 

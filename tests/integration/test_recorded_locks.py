@@ -24,7 +24,7 @@ KNOWN = {
     "nwb-worm": (1, 1, 3),
     "nwb-place-cells": (1, 1, 1),
     "nwb-human-mtl": (1, 1, 1),
-    "images-v4": (4, 2, 8),
+    "images-v4": (4, 4, 8),
 }
 
 
