@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# The same examples at every run, so that a test fails for a change alone; time is the suite's limit.
+# The same examples at every run, so that a test fails for a change alone.
 settings.register_profile("neuropipe", derandomize=True, deadline=None)
 settings.load_profile("neuropipe")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
