@@ -25,7 +25,7 @@ def fmri_recording(
     signals = level + 10 * rng.standard_normal((n_times, n_units))
     displacement = np.full(n_times, 0.1)
     displacement[0] = np.nan
-    displacement[[50, 51]] = 2.0
+    displacement[50:52] = 2.0
     units = unit_table(
         n_units,
         tsnr=np.full(n_units, 100.0) if level else np.full(n_units, np.nan),

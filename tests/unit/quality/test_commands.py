@@ -8,8 +8,9 @@ import pytest
 
 from neuropipe.errors import InputError, SettingsError
 from neuropipe.fingerprint import imported_modules
-from neuropipe.quality.commands import quality
+from neuropipe.quality.commands import assess, quality
 from neuropipe.quality.evaluate import facts
+from neuropipe.quality.settings import QualitySettings
 from neuropipe.recording import MODALITIES, Recording
 from neuropipe.results import Result
 from tests.unit.quality import builders
@@ -268,6 +269,64 @@ def test_no_spike_at_all(tmp_path):
     for metric in result.metrics:
         assert metric.value is not None or metric.description.startswith("Not computed: too few")
     assert result.figures == []
+
+
+def assessed(recording):
+    return assess(recording, QualitySettings())
+
+
+def test_a_recording_of_one_bin_says_nothing_of_presence():
+    recording = builders.spikes_recording(position=False)
+    keep = recording.spikes["spike_times"].values < 90
+    recording.spikes = recording.spikes.isel(spike=keep)
+    found = {metric.name: metric for metric in assessed(recording).metrics}
+    assert found["presence ratio"].value is None
+    assert found["presence ratio"].verdict is None
+    assert "shorter than two bins" in found["presence ratio"].description
+
+
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        (["a", "b"] * 20, "across 40 trials of the same type"),
+        ([f"k{i}" for i in range(40)], "across 40 trials;"),
+        (None, "across 40 trials;"),
+    ],
+)
+def test_the_fano_factor_says_across_which_trials(kinds, words):
+    recording = builders.spikes_recording(position=False, events=True)
+    if kinds is None:
+        recording.events = recording.events.drop(columns="trial_type")
+    else:
+        recording.events["trial_type"] = kinds
+    found = assessed(recording)
+    fano = next(metric for metric in found.metrics if metric.name == "Fano factor")
+    assert words in fano.description
+    assert words.partition("40 ")[2].rstrip(";") in found.methods
+
+
+def test_captions_speak_only_of_what_is_drawn():
+    grouped = {figure.name: figure for figure in assessed(builders.fmri_recording()).figures}
+    assert "within one group" in grouped["carpet"].caption
+    assert "framewise displacement" in grouped["carpet"].caption
+    assert "red line at the coverage" in grouped["units"].caption
+    bare = builders.fmri_recording(level=0.0, motion=False)
+    bare.units = bare.units.drop(columns=["coverage", "hemisphere"])
+    alone = {figure.name: figure for figure in assessed(bare).figures}
+    assert "group" not in alone["carpet"].caption
+    assert "framewise" not in alone["carpet"].caption
+    assert alone["units"].title == "Frequencies"
+    for word in ("Distributions", "coverage", "temporal SNR"):
+        assert word not in alone["units"].caption
+
+
+def test_long_and_short_durations_and_large_numbers():
+    recording = builders.fmri_recording()
+    for n_times, words in ((3600, "2 h 0 min"), (10, "20 s"), (100, "3 min 20 s")):
+        recording = builders.fmri_recording(n_times=n_times, n_units=2)
+        assert facts(recording)["Duration"] == words
+    wide = builders.fmri_recording(n_times=4, n_units=12_000)
+    assert facts(wide)["Units"] == "12\u202f000 regions"
 
 
 def test_wrong_input_leaves_nothing(tmp_path):

@@ -124,5 +124,9 @@ def test_scale_offset_and_order_do_not_matter(seed, scale, offset):
     np.testing.assert_allclose(
         fmri.standardised_dvars(moved), fmri.standardised_dvars(signals), rtol=1e-6
     )
-    np.testing.assert_allclose(series.line_share(moved), series.line_share(signals)[order], atol=1e-7)
-    np.testing.assert_allclose(series.global_signal(moved), series.global_signal(signals), atol=1e-6)
+    np.testing.assert_allclose(
+        series.line_share(moved), series.line_share(signals)[order], atol=1e-7
+    )
+    np.testing.assert_allclose(
+        series.global_signal(moved), series.global_signal(signals), atol=1e-6
+    )

@@ -16,8 +16,10 @@ from neuropipe.quality.verdicts import (
     judged,
     median,
     median_interval,
+    median_of,
     number,
     share,
+    share_of,
 )
 from neuropipe.settings import parse_settings
 
@@ -49,6 +51,39 @@ def test_better_values_never_get_worse_verdicts(good, bad, value, gain):
     rank = ["bad", "doubtful", "good"]
     better = value + gain if bounds.larger_is_better else value - gain
     assert rank.index(judge(better, bounds)) >= rank.index(judge(value, bounds))
+
+
+def test_a_metric_without_bounds_has_no_verdict_and_keeps_its_direction():
+    metric = judged("x", math.inf, unit="s", better="lower", description="d")
+    assert (metric.value, metric.verdict, metric.bounds) == (None, None, "")
+    assert (metric.unit, metric.better) == ("s", "lower")
+
+
+@given(st.lists(st.floats(-1e3, 1e3) | st.just(math.nan), max_size=40))
+def test_a_median_over_units_counts_only_known_units(values):
+    metric = median_of("x", np.array(values), HIGH, unit="s")
+    known = [v for v in values if math.isfinite(v)]
+    assert metric.n == len(known)
+    assert metric.value == (pytest.approx(np.median(known)) if known else None)
+    assert (metric.verdict is None) == (not known)
+    assert (metric.interval is None) == (len(known) < 6)
+    if metric.interval:
+        assert min(known) <= metric.interval[0] <= metric.value <= metric.interval[1] <= max(known)
+
+
+def test_a_share_counts_all_entries_and_of_nothing_is_nothing():
+    metric = share_of("x", np.array([True, False, False, False]), LOW)
+    assert (metric.value, metric.n, metric.verdict) == (0.25, 4, "bad")
+    empty = share_of("x", np.zeros(0, bool), LOW)
+    assert (empty.value, empty.n, empty.verdict) == (None, 0, None)
+
+
+def test_the_interval_of_a_median_covers_it():
+    rng = np.random.default_rng(0)
+    for n in (6, 25, 90):
+        intervals = [median_interval(rng.standard_normal(n)) for _ in range(800)]
+        covered = np.mean([low <= 0 <= high for low, high in intervals])
+        assert 0.94 < covered <= 0.99
 
 
 def test_judged_metric():

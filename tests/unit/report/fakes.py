@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,7 +46,9 @@ def provenance(recording: str, command: str) -> dict[str, object]:
     }
 
 
-def quality(subject: str, recording: str, seed: int = 0, dataset: str = DATASET) -> Result:
+def quality(
+    subject: str, recording: str, seed: int = 0, dataset: str = DATASET, *, draw: bool = True
+) -> Result:
     """Quality of a made-up ROI recording with a carpet plot and a spectrum."""
     rng = np.random.default_rng(seed)
     snr = float(rng.uniform(20, 80))
@@ -85,7 +89,7 @@ def quality(subject: str, recording: str, seed: int = 0, dataset: str = DATASET)
         subject=subject,
         title="Quality",
         metrics=metrics,
-        figures=[_carpet(rng), _spectrum(rng)],
+        figures=[_carpet(rng), _spectrum(rng)] if draw else [],
         methods="Signals were checked for temporal signal-to-noise ratio and jumps [power2014].",
         references={"power2014": REFERENCES["power2014"]},
         facts={
@@ -99,7 +103,9 @@ def quality(subject: str, recording: str, seed: int = 0, dataset: str = DATASET)
     )
 
 
-def connectivity(subject: str, recording: str, seed: int = 0, dataset: str = DATASET) -> Result:
+def connectivity(
+    subject: str, recording: str, seed: int = 0, dataset: str = DATASET, *, draw: bool = True
+) -> Result:
     """Connectivity of a made-up ROI recording with its matrix."""
     rng = np.random.default_rng(seed + 1000)
     value = float(rng.uniform(0.4, 0.7))
@@ -139,7 +145,7 @@ def connectivity(subject: str, recording: str, seed: int = 0, dataset: str = DAT
         subject=subject,
         title="Functional connectivity",
         metrics=metrics,
-        figures=[_matrix(rng)],
+        figures=[_matrix(rng)] if draw else [],
         methods="Covariances were shrunk [ledoit2004] after scrubbing [power2014].",
         references=dict(REFERENCES),
         facts={"Estimator": "shrunk covariance"},
@@ -207,15 +213,29 @@ def _matrix(rng: np.random.Generator) -> ResultFigure:
 
 
 def write_subject(root: Path, subject: str, runs: Sequence[str], seed: int = 0) -> list[Path]:
-    """Write quality and connectivity of each run below `root`; return the folders."""
+    """Write quality and connectivity of each run below `root`; return the folders.
+
+    The runs share the drawings of the first: drawing takes most of the time.
+    """
     folders = []
     for make in (quality, connectivity):
+        first = None
         for i, run in enumerate(runs):
             recording = f"sub-{subject}_{run}" if run else f"sub-{subject}"
-            result = make(subject, recording, seed + i)
-            folders.append(root / result.analysis / recording)
-            result.write(folders[-1])
+            folder = root / make.__name__ / recording
+            make(subject, recording, seed + i, draw=first is None).write(folder)
+            if first is not None:
+                _share_figures(first, folder)
+            first = first or folder
+            folders.append(folder)
     return folders
+
+
+def _share_figures(source: Path, target: Path) -> None:
+    shutil.copytree(source / "figures", target / "figures", dirs_exist_ok=True)
+    words = json.loads((source / "section.json").read_text())
+    own = json.loads((target / "section.json").read_text())
+    (target / "section.json").write_text(json.dumps(own | {"figures": words["figures"]}))
 
 
 def write_group(root: Path) -> Path:

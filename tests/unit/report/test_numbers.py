@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuropipe.report.numbers import count, format_interval, format_number, format_quantity
+from neuropipe.report.numbers import (
+    count,
+    format_beside,
+    format_column,
+    format_interval,
+    format_number,
+    format_quantity,
+)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +56,37 @@ def test_a_unit_stays_with_its_number() -> None:
     assert format_quantity(None, "s") == "\u2013"
     assert format_interval((-0.1, 0.62)) == "\u22120.100 to 0.620"
     assert format_interval(None) == ""
+
+
+def test_numbers_of_a_column_share_their_decimals() -> None:
+    assert format_column([0.197, 1.11e-5, None, 0.0, -0.0123, -1e-6]) == [
+        "0.197", "0.000", "", "0", "\u22120.012", "0.000",
+    ]  # fmt: skip
+    assert format_column([530.0, 12.0, None]) == ["530", "12", ""]
+    assert format_column([12345.6, 1.5]) == ["12\u202f346", "2"]
+    assert format_column([math.nan, 0.5]) == ["\u2013", "0.500"]
+    assert format_column([3e-5, 2e-9])[0] == format_number(3e-5)
+    assert format_column([]) == []
+
+
+@given(st.lists(st.floats(1e-3, 9e5), min_size=1, max_size=8), st.integers(2, 6))
+def test_a_column_keeps_the_order_and_the_digits_of_its_largest(
+    values: list[float], digits: int
+) -> None:
+    texts = [t.replace("\u202f", "") for t in format_column(values, digits)]
+    back = [float(t) for t in texts]
+    assert [back[i] for i in sorted(range(len(values)), key=values.__getitem__)] == sorted(back)
+    assert max(back) == pytest.approx(max(values), rel=0.51 * 10 ** (1 - digits))
+    assert len({len(t.partition(".")[2]) for t in texts}) == 1
+
+
+def test_a_small_number_takes_the_decimals_of_the_larger_beside_it() -> None:
+    assert format_beside(-0.000145, 0.387) == "0.000"
+    assert format_beside(0.166, 0.442) == "0.166"
+    assert format_beside(121, 69.7) == "121"
+    assert format_beside(0.0, 0.387) == "0"
+    assert format_beside(0.000145, None) == format_number(0.000145)
+    assert format_interval((1.1e-5, 0.197)) == "0.000 to 0.197"
 
 
 def test_counts_know_their_plural() -> None:

@@ -68,6 +68,15 @@ def test_key_numbers_take_judged_metrics_first() -> None:
     assert [n.metric.name for n in key_numbers(found, 1)] == ["judged"]
 
 
+def test_a_metric_without_any_value_orders_nothing() -> None:
+    lost = Metric(name="lost", value=None, better="higher")
+    found = [result(lost), result(lost, Metric(name="kept", value=1.0, better="lower"))]
+    main = main_metric(found)
+    assert main is not None
+    assert main.name == "kept"
+    assert main_metric(found, "lost") is None
+
+
 def test_facts_are_joined_only_where_few_differ() -> None:
     runs = [result(task="rest", run=str(i), site="AB"[i % 2]) for i in range(4)]
     assert common_facts(runs) == {

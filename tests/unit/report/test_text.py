@@ -3,7 +3,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neuropipe.report.text import heading, link_dois, number_citations, short_labels
+from neuropipe.report.text import (
+    heading,
+    link_dois,
+    merge_numbers,
+    number_citations,
+    short_labels,
+)
 
 
 def test_citations_are_numbered_by_first_appearance_and_shared() -> None:
@@ -20,6 +26,23 @@ def test_citations_are_numbered_by_first_appearance_and_shared() -> None:
         "Again [2].",
     )
     assert cited.references == ("Doe 2020", "P", "LW", "Never cited")
+
+
+def test_paragraphs_of_many_runs_become_one_with_ranges() -> None:
+    runs = [(f"Shrinkage {s} over 121 frames [lw].", {"lw": "LW 2004"}) for s in (0.2, 0.06, 0.1)]
+    assert number_citations(runs).paragraphs == ("Shrinkage 0.06 to 0.2 over 121 frames [1].",)
+    other = ("Shrinkage 0.5 over 121 frames [lw].", {"lw": "Another"})
+    assert len(number_citations([*runs, other]).paragraphs) == 2
+    texts = [("AAL2 in v1.2.3, 10 Hz.", {}), ("AAL3 in v1.2.3, 12 Hz.", {}), ("Plain.", {})]
+    assert merge_numbers(texts) == texts
+
+
+@given(st.lists(st.text(max_size=12), max_size=5))
+def test_merging_loses_no_text_without_numbers(texts: list[str]) -> None:
+    kept = [text for text, _ in merge_numbers([(t, {}) for t in texts])]
+    plain = {" ".join(t.split()) for t in texts if not any(c.isdigit() for c in t)}
+    assert plain <= set(kept)
+    assert len(kept) == len(set(kept))
 
 
 def test_brackets_without_a_known_key_and_repeated_paragraphs() -> None:
