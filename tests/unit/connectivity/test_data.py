@@ -155,11 +155,11 @@ def test_thinned_recordings_still_share_units():
     units = unit_table(50)
     thin = ConnectivitySettings(max_units=40)
     names = []
-    for k, lacking in enumerate((range(5), range(50, 58))):
-        kept = np.setdiff1d(np.arange(100), lacking)
+    for k, lacking in enumerate((range(30), ())):
+        kept = np.setdiff1d(np.arange(100), np.array(lacking, dtype=int))
         x = np.random.default_rng(k).standard_normal((60, len(kept)))
         names.append(set(usable_series(recording(values=x, units=units.iloc[kept]), thin).names))
-    assert len(names[0] & names[1]) >= 33  # independent draws would share about 16
+    assert len(names[0] & names[1]) >= 24  # independent draws share about 16, the first 40 share 10
 
 
 @settings(max_examples=40, deadline=None)

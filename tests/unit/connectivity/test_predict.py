@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from neuropipe.connectivity import predict
 from neuropipe.connectivity.cohort import build_cohort
 from neuropipe.connectivity.model import expm, logm, tangent_vectors
 from neuropipe.connectivity.predict import fold_grams, partitions, predict_targets
 from neuropipe.connectivity.settings import ConnectivitySettings
-from neuropipe.connectivity.targets import read_target, split_groups
+from neuropipe.connectivity.targets import confound_matrix, read_target, split_groups
 from neuropipe.errors import UnfitRecordingError
 from neuropipe.stats.linear_models import fold_gram
 from neuropipe.stats.prediction import Classification, classify
@@ -218,3 +219,21 @@ def test_too_few_families_for_the_folds_are_refused(different):
     with pytest.raises(UnfitRecordingError, match="independent subjects") as caught:
         predict_targets(different, _settings(group_column="house"))
     assert "\n" not in str(caught.value)
+
+
+def test_unknown_confounds_are_never_trained_on(different, monkeypatch):
+    # What stands in for them must not matter.
+    different.participants["weight"] = [50.0 + k if k % 5 else "n/a" for k in range(40)]
+    settings = _settings(kinds=("correlation",), confounds=("weight",))
+
+    def filled(names, table):
+        values, known = confound_matrix(names, table)
+        return np.where(known[:, None], values, 1e5), known
+
+    (plain,), _ = predict_targets(different, settings)
+    monkeypatch.setattr(predict, "confound_matrix", filled)
+    (other,), _ = predict_targets(different, settings)
+    for row, again in zip(plain.rows, other.rows, strict=True):
+        assert again.scores.decision == pytest.approx(
+            row.scores.decision, rel=1e-6, abs=1e-6, nan_ok=True
+        )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control
 
-from neuropipe.connectivity.model import correlation, edges, fisher_z
+from neuropipe.connectivity.model import correlation, edges, fisher_z, varying
 from neuropipe.connectivity.timing import (
     autocorrelations,
     effective_samples,
@@ -99,3 +99,32 @@ def test_halves():
     assert second == pytest.approx(correlation(x[40:]))
     x[:40, 2] = 1.0
     assert np.isnan(halves(x)[0][2, 0])
+
+
+@pytest.mark.parametrize("level", [0.1, 0.3, 1.7, 1234.567])
+def test_a_unit_that_is_flat_but_for_rounding_is_flat(level):
+    x = _ar1(90, 4, 0.3, 9)
+    x[:, 2] = level
+    x[60:75, 2] = 5 * level  # active in one block of six only
+    without = leave_block_out(x, 6, lambda matrix: matrix[2])
+    assert np.array_equal(without[4][[0, 1, 3]], np.zeros(3))
+    assert np.abs(without).max() <= 1 + 1e-9
+    x = np.where(np.arange(90)[:, None] < 47, level, x)  # 47 times 0.1 is not 4.7
+    assert np.isnan(halves(x)[0]).any()
+
+
+def test_rounding_alone_is_no_variance():
+    rng = np.random.default_rng(10)
+    levels = rng.uniform(0.01, 1000, 200)
+    flat = np.tile(levels, (61, 1))
+    assert (flat.std(axis=0) > 0).any()  # what a test of the deviation would believe
+    assert not varying(flat).any()
+    assert np.isnan(
+        halves(np.vstack([flat[:60], flat[:60] + rng.standard_normal((60, 200))]))[0][
+            np.triu_indices(200, 1)
+        ]
+    ).all()
+    flat[3] += 0.01 * levels
+    assert varying(flat).all()
+    flat[3] = np.nan
+    assert not varying(flat).any()
