@@ -73,7 +73,7 @@ SIDECARS = [
          put(SIDECAR, {"VolumeTiming": [0, 2, 7]}), (BOLD, "VolumeTiming")),
     Case("TR: volume times as text", "fmri", _without_header_tr,
          put(SIDECAR, {"VolumeTiming": ["0", "x"]}), (BOLD, "VolumeTiming")),
-    Case("TR: setting against header", "fmri", bids, put(SIDECAR, {}),
+    Case("TR: setting against sidecar", "fmri", bids, lambda r: None,
          (BOLD, "read.repetition_time"), read={"repetition_time": 3.0}),
 ]  # fmt: skip
 
