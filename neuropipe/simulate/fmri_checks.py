@@ -146,10 +146,10 @@ def _label_checks() -> list[Check]:
             scores.append(auroc(fc_features(data.bold), data.participants["y_dyn"]))
         name = f"fmri: AUROC of y_dyn ({effect}) from static FC"
         found.append(near(name, np.mean(scores), 0.5, 0.06, f"6 seeds of {how}"))
-        if effect == "rate":
+        if effect == "rate":  # of the last seed
             counts = transition_count(data, settings, 5.0)[:, None]
             score = auroc(counts, data.participants["y_dyn"])
-            detail = "changes of state between windows of 5 s, true covariances"
+            detail = "changes of state between windows of 5 s, true covariances, seed 5"
             found.append(at_least("fmri: AUROC of y_dyn (rate) from states", score, 0.9, detail))
     settings = base.model_copy(update={"n_blocks": 4, "y_fc": 0.0})
     data = sim_fmri(settings)
