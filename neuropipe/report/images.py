@@ -21,7 +21,10 @@ from neuropipe.plotting import WIDTH
 _POINTS = {"pt": 1 / 72, "px": 1 / 96, "in": 1.0, "mm": 1 / 25.4, "cm": 1 / 2.54, "": 1 / 96}
 _SIZE = re.compile(r"<svg[^>]*?\swidth=\"([0-9.]+)([a-z]*)\"")
 _PROLOG = re.compile(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</metadata>", re.DOTALL)
-_GEOMETRY = re.compile(r"\b(?:d|x|y|points|transform)=\"[^\"]*\"")
+#: Lengths in points; a scale or matrix is none, and a hundredth of it shrinks an image visibly.
+_GEOMETRY = re.compile(
+    r"\b(?:d|x|y|points)=\"[^\"]*\"|\btransform=\"(?![^\"]*(?:scale|matrix|skew))[^\"]*\""
+)
 _DECIMALS = re.compile(r"(\.\d\d)\d+")
 _ID = re.compile(r"\sid=\"([^\"]*)\"")
 _REFERENCE = re.compile(r"#([^\s\"');]+)")

@@ -47,6 +47,22 @@ def test_an_svg_survives_embedding(drawing: Path) -> None:
     assert len(image.source) < 0.75 * len(base64.b64encode(drawing.read_bytes()))
 
 
+def test_images_keep_their_size(tmp_path: Path) -> None:
+    """A heat map is a scaled image: cut factors would leave a gap at its end."""
+    with style():
+        figure = new_figure(2.0)
+        figure.subplots().imshow(
+            np.random.default_rng(0).random((20, 500)), aspect="auto", interpolation="none"
+        )
+        figure.savefig(tmp_path / "x.svg")
+    text = (tmp_path / "x.svg").read_text()
+    scaled = re.compile(r'transform="[^"]*(?:scale|matrix)[^"]*"')
+    assert scaled.findall(text)
+    assert scaled.findall(shrink_svg(text)) == scaled.findall(text)
+    moved = 'transform="translate(12.345678 7.654321)"'
+    assert "translate(12.34 7.65)" in shrink_svg(SVG.format(f"<g {moved}/>"))
+
+
 def test_only_ids_that_something_names_are_kept() -> None:
     drawn = SVG.format(
         '<defs><clipPath id="c1"/><path id="m1"/></defs><g id="patch_1" style="fill: \'x\'">'
