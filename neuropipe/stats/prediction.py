@@ -144,6 +144,12 @@ def classify(
     Returns
     -------
     Classification
+
+    Notes
+    -----
+    Partitions that are stratified by the labels make p a little too large, never too small: the
+    folds are balanced for the true labels only, and the null is wider (0.03 to 0.04 of 1200 sets
+    of noise below 0.05; 0.05 with folds that are not stratified).
     """
     used = np.flatnonzero(labels >= 0)
     truth = labels[used]
