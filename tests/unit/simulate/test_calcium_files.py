@@ -96,11 +96,3 @@ def test_the_summary_names_drivers_and_partitions(tmp_path):
     (one,) = read_all(tmp_path)
     assert one.signals.attrs["unit"] == "z-score"
     assert one.events["trial_type"].tolist() == ["spontaneous"]
-
-
-def test_the_same_seed_reads_the_same(tree, tmp_path):
-    write(SETTINGS, tmp_path)
-    for one, two in zip(read_all(tree), read_all(tmp_path), strict=True):
-        assert np.array_equal(one.signals.values, two.signals.values)
-        assert one.units.equals(two.units)
-        assert one.events.equals(two.events)

@@ -151,14 +151,6 @@ def test_no_drive_at_all_is_a_bare_circuit():
     assert set(found.drive_of) == {"none"}
 
 
-def test_same_seed_same_session():
-    made = SpikesSimulation(n_units=10, duration=30)
-    a, b, c = (simulate_session(made, np.random.default_rng(s)) for s in (1, 1, 2))
-    np.testing.assert_array_equal(a.simulated.spikes.times, b.simulated.spikes.times)
-    np.testing.assert_array_equal(a.films, b.films)
-    assert len(a.simulated.spikes.times) != len(c.simulated.spikes.times)
-
-
 def test_file_is_read_as_a_recording(written):
     folder, locked, recording = written
     assert [one.recording for one in locked] == recordings(MADE) == ["sub-sim01"]
