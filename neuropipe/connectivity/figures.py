@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Order", "draw_matrix", "matrix_order", "null_panel", "pooled", "recording_figures"]
 
 _LEVELS = 33  # colours of a matrix image: enough for the eye, few enough for a small file
-_MOST_CELLS = 300  # rows and columns that a report's column can show
+_MOST_CELLS = 200  # rows and columns that a report's column can show
 _MOST_LABELS = 24  # group names that fit along an axis
 
 
