@@ -165,7 +165,7 @@ def kernel_ridge(
     values, vectors = np.linalg.eigh(train)
     values = np.clip(values, 0.0, None)
     if penalties is None:
-        penalties = PENALTIES * max(float(np.trace(train)) / len(train), np.finfo(float).tiny)
+        penalties = PENALTIES * _mean_square(train)
     mean = targets.mean(axis=0)
     centred = targets - mean
     rotated = vectors.T @ centred
@@ -186,6 +186,11 @@ def kernel_ridge(
         left_out[:, better] = (targets - residual)[:, better]
     dual = vectors @ (rotated / (values[:, None] + chosen))
     return RidgeFit(mean + test @ dual, left_out, chosen)
+
+
+def _mean_square(gram: np.ndarray) -> float:
+    """Mean squared length of the samples; 1 where none has any."""
+    return float(np.trace(gram)) / len(gram) or 1.0
 
 
 def thresholds(left_out: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -247,7 +252,8 @@ def kernel_logistic(
     Returns
     -------
     array of shape (n_test,)
-        Log odds for the positive class; all zero where a class has fewer than two samples.
+        Log odds for the positive class; all zero where a class has fewer than two samples, or no
+        feature varies.
 
     Notes
     -----
@@ -262,8 +268,10 @@ def kernel_logistic(
         return np.zeros(len(test))
     values, vectors = np.linalg.eigh(train)
     kept = values > values[-1] * 1e-10
+    if not kept.any():  # features that do not vary
+        return np.zeros(len(test))
     root = np.sqrt(values[kept])
-    scale = np.sqrt(max(float(np.trace(train)) / len(train), np.finfo(float).tiny))
+    scale = np.sqrt(_mean_square(train))
     samples = vectors[:, kept] * root / scale
     splitter = StratifiedKFold(min(n_inner, smallest), shuffle=True, random_state=seed)
     inner = list(splitter.split(samples, positive))

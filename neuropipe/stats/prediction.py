@@ -340,7 +340,7 @@ def _score(columns: np.ndarray, drawn: np.ndarray, *, low_is_good: bool = False)
     return Score(
         value=value,
         interval=percentile_interval(drawn) if defined else (float("nan"), float("nan")),
-        chance=float(np.nanmean(null)) if tested else float("nan"),
+        chance=float(np.nanmean(null)) if np.isfinite(null).any() else float("nan"),
         p_value=float(permutation_p_value(value, null, alternative=alternative))
         if tested
         else float("nan"),

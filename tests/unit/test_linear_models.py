@@ -140,3 +140,84 @@ def test_logistic_with_one_class_says_nothing():
     assert np.array_equal(
         kernel_logistic(np.eye(5), np.eye(5)[:2], np.array([True] * 5)), np.zeros(2)
     )
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.01, 100))
+def test_scale_and_rotation_of_the_features_change_nothing(seed, scale):
+    features, target, train, test = _problem(seed, p=20)
+    turn = np.linalg.qr(np.random.default_rng(seed).standard_normal((20, 20)))[0]
+    found = []
+    for x in (features, scale * features @ turn + 3.0):
+        gram = fold_gram(gram_matrix(x), train)
+        inner, outer = gram[np.ix_(train, train)], gram[np.ix_(test, train)]
+        positive = target[train] > np.median(target)
+        ridge = kernel_ridge(inner, outer, target[train][:, None]).test[:, 0]
+        found.append((ridge, kernel_logistic(inner, outer, positive)))
+    assert found[1][0] == pytest.approx(found[0][0], rel=1e-5, abs=1e-5)
+    assert found[1][1] == pytest.approx(found[0][1], rel=1e-3, abs=1e-3)
+
+
+def test_targets_shift_and_scale_with_their_predictions():
+    features, target, train, test = _problem(4)
+    gram = fold_gram(gram_matrix(features), train)
+    inner, outer = gram[np.ix_(train, train)], gram[np.ix_(test, train)]
+    columns = np.column_stack([target, 7 - 3 * target])[train]
+    fit = kernel_ridge(inner, outer, columns)
+    assert fit.penalties[0] == fit.penalties[1]
+    assert fit.test[:, 1] == pytest.approx(7 - 3 * fit.test[:, 0])
+    assert fit.left_out[:, 1] == pytest.approx(7 - 3 * fit.left_out[:, 0])
+
+
+def test_noise_is_shrunk_to_the_mean():
+    rng = np.random.default_rng(5)
+    shares = []
+    for _ in range(40):
+        features, target = rng.standard_normal((50, 200)), rng.standard_normal(50)
+        train, test = np.arange(40), np.arange(40, 50)
+        gram = fold_gram(gram_matrix(features), train)
+        fit = kernel_ridge(
+            gram[np.ix_(train, train)], gram[np.ix_(test, train)], target[train][:, None]
+        )
+        shares.append(np.var(fit.test) / np.var(target))
+    assert np.median(shares) < 0.05
+
+
+def test_features_without_variance_predict_the_mean():
+    gram = np.zeros((10, 10))
+    target = np.arange(10.0)[:, None]
+    fit = kernel_ridge(gram, gram[:3], target)
+    assert fit.test[:, 0] == pytest.approx(np.full(3, 4.5))
+    assert not kernel_logistic(gram, gram[:3], np.arange(10) % 2 == 0).any()
+    rest = [np.delete(target, k).mean() for k in range(10)]
+    assert fit.left_out[:, 0] == pytest.approx(rest)
+
+
+def test_gram_matrix_of_float32_keeps_its_precision():
+    rng = np.random.default_rng(6)
+    features = rng.standard_normal((20, 3000)) + 50.0  # a mean far above the spread
+    exact = fold_gram(gram_matrix(features), np.arange(20))
+    single = fold_gram(gram_matrix(features.astype(np.float32)), np.arange(20))
+    assert single == pytest.approx(exact, abs=1e-3 * np.diag(exact).mean())
+    matrices = rng.standard_normal((4, 5, 5))
+    assert gram_matrix(matrices) == pytest.approx(gram_matrix(matrices.reshape(4, 25)))
+
+
+def test_threshold_lies_halfway_between_the_classes():
+    targets = np.where(np.arange(12) < 3, 1.0, -1.0)[:, None]
+    # Left-out predictions relative to the mean of the samples that made them.
+    relative = np.where(targets > 0, 0.6, -0.2)
+    means = (targets.sum() - targets) / 11
+    assert thresholds(relative + means, targets) == pytest.approx([0.2])
+    assert thresholds(np.zeros((4, 1)), np.ones((4, 1))) == pytest.approx([0.0])
+
+
+def test_confounds_without_variance_or_twice_the_same_do_no_harm():
+    features, _, train, _ = _problem(7)
+    gram = gram_matrix(features)
+    age = np.random.default_rng(8).standard_normal((40, 1))
+    one = fold_gram(gram, train, age)
+    twice = fold_gram(gram, train, np.hstack([age, 2 * age + 1, np.ones((40, 1))]))
+    assert twice == pytest.approx(one, abs=1e-8 * np.abs(one).max())
+    none = fold_gram(gram, train, np.empty((40, 0)))
+    assert none == pytest.approx(fold_gram(gram, train))

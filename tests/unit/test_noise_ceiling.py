@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -191,3 +193,18 @@ def test_reliability_repeats_with_its_seed(seed):
     )
     np.testing.assert_array_equal(first, second)
     assert (first <= 1).all()
+
+
+def test_feve_leaves_missing_trials_and_units_out():
+    rng = np.random.default_rng(20)
+    signal = rng.standard_normal((40, 3))
+    trials = signal + 0.5 * rng.standard_normal((4, 40, 3))
+    whole = feve(signal, trials)
+    trials[0, :5, 0] = np.nan
+    trials[:, :, 2] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = feve(signal, trials)
+    assert found[0] == pytest.approx(whole[0], abs=0.03)
+    assert found[1] == whole[1]
+    assert np.isnan(found[2])

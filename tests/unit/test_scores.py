@@ -108,3 +108,65 @@ def test_roc_curve_has_the_area_of_the_auroc():
     assert curve[-1] == 1.0
     assert np.all(np.diff(curve) >= 0)
     assert np.trapezoid(curve, grid) == pytest.approx(roc_auc_score(positive, scores), abs=0.003)
+
+
+def test_roc_curve_of_one_fold_is_that_of_scikit_learn():
+    from sklearn.metrics import roc_curve as reference
+
+    rng = np.random.default_rng(6)
+    positive = rng.random(60) < 0.4
+    scores = rng.integers(0, 8, 60) + 2.0 * positive  # many ties
+    grid = np.linspace(0, 1, 101)
+    false_rate, true_rate, _ = reference(positive, scores, drop_intermediate=False)
+    expected = np.interp(grid, false_rate, true_rate)
+    assert roc_curve(positive, scores, np.zeros(60, dtype=int), grid) == pytest.approx(expected)
+
+
+def test_roc_curve_averages_folds_that_hold_both_classes():
+    positive = np.array([True, False, True, False, True, True])
+    scores = np.array([2.0, 1.0, 1.0, 2.0, 5.0, 6.0])
+    folds = np.array([0, 0, 1, 1, 2, 2])  # perfect, reversed, one class only
+    grid = np.array([0.0, 0.5, 1.0])
+    curve = roc_curve(positive, scores, folds, grid)
+    assert curve[1] == pytest.approx(0.5)
+    assert curve[2] == 1.0
+    nothing = roc_curve(positive[4:], scores[4:], folds[4:], grid)
+    assert np.isnan(nothing).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(arrays(float, st.integers(4, 20), elements=SMALL), st.integers(0, 1000))
+def test_reversing_scores_mirrors_the_auroc(scores, seed):
+    rng = np.random.default_rng(seed)
+    positive = rng.permutation(np.arange(len(scores)) % 2 == 0)
+    folds = rng.integers(0, 2, len(scores))
+    pairs = [pair_counts(positive, s, folds) for s in (scores, -scores)]
+    areas = [auroc_from_pairs(p, positive)[0] for p in pairs]
+    if np.isfinite(areas).all():
+        assert sum(areas) == pytest.approx(1.0)
+    won, met = auroc_by_fold(positive[:, None], scores[:, None], folds)
+    assert won[0] == pytest.approx(pairs[0].won.sum())
+    assert met[0] == pairs[0].met.sum()
+
+
+def test_pooled_folds_of_noise_are_biased_and_folds_apart_are_not():
+    # Training means run against test means: the reason why nothing is pooled here.
+    rng = np.random.default_rng(7)
+    apart, pooled = [], []
+    for _ in range(200):
+        truth = rng.standard_normal(30)
+        folds = rng.permutation(30) // 3 % 10
+        means = np.array([truth[folds != f].mean() for f in folds])
+        guess = means + 0.02 * rng.standard_normal(30)
+        apart.append(fold_correlation(truth[:, None], guess[:, None], folds)[0])
+        pooled.append(pearsonr(truth, guess)[0])
+    assert np.mean(pooled) < -0.5
+    assert abs(np.mean(apart)) < 0.06
+
+
+def test_skill_of_the_reference_is_zero_and_of_the_truth_one():
+    truth = np.random.default_rng(8).standard_normal((20, 3))
+    reference = np.zeros_like(truth)
+    assert skill(truth, reference, reference) == pytest.approx(np.zeros(3))
+    assert skill(truth, truth, reference) == pytest.approx(np.ones(3))
+    assert (skill(truth, -truth, reference) < 0).all()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from neuropipe.errors import UnfitRecordingError
 from neuropipe.stats.splits import (
+    Fold,
     fold_numbers,
     grouped_folds,
     joint_strata,
@@ -111,3 +112,58 @@ def test_time_blocks_refuse_what_cannot_be():
 def test_fold_numbers():
     folds = leave_one_run_out([1, 0, 1, 0])
     assert list(fold_numbers(folds, 5)) == [0, 1, 0, 1, -1]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.integers(0, 12)),
+        min_size=12,
+        max_size=50,
+    ),
+    st.integers(2, 4),
+)
+def test_joint_strata_can_always_be_split(rows, n_splits):
+    groups = [f"g{group}" for _, _, group in rows]
+    if len(set(groups)) < n_splits:
+        return
+    columns = [[row[0] for row in rows], [row[1] for row in rows]]
+    strata = joint_strata(columns, n_splits=n_splits, groups=groups)
+    if strata is not None:
+        for stratum in np.unique(strata):
+            assert len({g for g, s in zip(groups, strata, strict=True) if s == stratum}) >= n_splits
+    try:
+        folds = grouped_folds(groups, strata, n_splits=n_splits, seed=0)
+    except UnfitRecordingError as error:
+        message = str(error)
+    else:
+        message = "too unequal"
+        assert np.array_equal(np.sort(np.concatenate([f.test for f in folds])), range(len(rows)))
+    assert "too unequal" in message  # the only reason left
+
+
+def test_joint_strata_of_nothing():
+    assert joint_strata([], n_splits=3) is None
+    assert joint_strata([["a"] * 6], n_splits=3) is None
+
+
+def test_folds_of_every_seed_differ_but_are_as_large():
+    groups = [str(k) for k in range(30)]
+    labels = ["a", "b"] * 15
+    tests = [
+        tuple(tuple(f.test) for f in grouped_folds(groups, labels, seed=seed)) for seed in range(5)
+    ]
+    assert len(set(tests)) == 5
+    assert {len(fold) for partition in tests for fold in partition} == {6}
+
+
+def test_runs_named_by_numbers_or_text_are_the_same():
+    first, second = leave_one_run_out([1, 1, 2]), leave_one_run_out(["1", "1", "2"])
+    for one, other in zip(first, second, strict=True):
+        assert np.array_equal(one.train, other.train)
+        assert np.array_equal(one.test, other.test)
+
+
+def test_fold_numbers_of_samples_never_tested():
+    fold = Fold(np.array([0, 1]), np.array([3]))
+    assert fold_numbers([fold], 5).tolist() == [-1, -1, -1, 0, -1]

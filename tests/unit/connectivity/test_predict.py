@@ -237,3 +237,17 @@ def test_unknown_confounds_are_never_trained_on(different, monkeypatch):
         assert again.scores.decision == pytest.approx(
             row.scores.decision, rel=1e-6, abs=1e-6, nan_ok=True
         )
+
+
+@pytest.mark.parametrize("value", [3.0, "Siemens"])
+def test_a_confound_that_is_the_same_for_all_says_nothing(different, value):
+    different.participants["scanner"] = [value] * 40
+    settings = _settings(targets=("group", "age"), kinds=("correlation",), confounds=("scanner",))
+    (group, age), left_out = predict_targets(different, settings)
+    assert left_out == []
+    alone = group.rows[-1].scores
+    assert alone.auroc.value == 0.5
+    assert alone.auroc.p_value == 1.0
+    assert age.rows[-1].scores.r2.value == pytest.approx(0)
+    plain, freed = (row.scores.decision for row in group.rows[:2])
+    assert freed == pytest.approx(plain)  # nothing was there to be taken away
