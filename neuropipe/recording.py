@@ -188,7 +188,11 @@ class Recording:
         InputError
             If the recording breaks the contract.
         """
-        self.check()
+        try:
+            self.check()
+        except InputError as error:
+            given = f"recording {self.recording}: {error.given}"
+            raise InputError(given, error.expected, error.remedy) from error
         tree = xr.DataTree.from_dict(self._groups())
         with atomic_file(Path(path)) as temporary:
             tree.to_netcdf(temporary, engine="h5netcdf")

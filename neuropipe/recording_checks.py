@@ -14,6 +14,7 @@ from neuropipe.errors import InputError
 from neuropipe.names import check_name
 
 MODALITIES = ("fmri", "calcium", "spikes", "images")
+_SLOWEST, _FASTEST = 1e-3, 1e5  # Hz; beyond them lies no imaging, but ms, MHz or a damaged file
 _LISTS = ("sources", "history")  # the other plain parts are dictionaries
 _MAIN = {"fmri": "signals", "calcium": "signals", "spikes": "spikes", "images": "responses"}
 _TIME_TOLERANCE = 1e-3  # of one sampling step
@@ -95,6 +96,10 @@ def check_signals(signals: xr.DataArray, units: pd.Index) -> None:
     rate = signals.attrs.get("sampling_rate")
     if not isinstance(rate, float | np.floating) or not np.isfinite(rate) or rate <= 0:
         raise _broken(f"signals has sampling_rate {rate!r}", "a positive rate in Hz")
+    if not _SLOWEST <= rate <= _FASTEST:
+        raise _broken(
+            f"signals has a sampling rate of {rate:g} Hz", f"{_SLOWEST:g} to {_FASTEST:g} Hz"
+        )
     time = signals["time"].values
     ideal = time[0] + np.arange(len(time)) / rate
     if not np.all(np.abs(time - ideal) <= _TIME_TOLERANCE / rate):

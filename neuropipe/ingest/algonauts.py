@@ -201,7 +201,10 @@ def _vertices(files: SourceFiles, side: str, n_vertices: int) -> pd.DataFrame:
     for path in files.many("roi_labels"):
         match = _LABELS.fullmatch(path.name)
         mapping = load_plain_object(path)
-        if match is None or not isinstance(mapping, dict):
+        sound = isinstance(mapping, dict) and all(
+            isinstance(k, int | np.integer) and isinstance(v, str) for k, v in mapping.items()
+        )
+        if match is None or not sound:
             raise InputError(f"{path} holds no mapping", "label number to name", "fetch it again")
         labels[match[1]] = {int(k): str(v) for k, v in mapping.items()}
     table = pd.DataFrame({"hemisphere": HEMISPHERES[side]}, index=pd.Index(names, dtype=object))

@@ -7,9 +7,10 @@ unpickler that builds numpy arrays and plain Python values and refuses everythin
 
 from __future__ import annotations
 
+import io
 import pickle
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ SUFFIXES = (".npy", ".mat", ".h5", ".hdf5")
 _COMPRESSION = 200  # no gigabyte of measured numbers shrinks further
 _SAFE = {
     "builtins": {"dict", "list", "tuple", "set", "frozenset", "int", "float", "complex", "bool",
-                 "str", "bytes", "bytearray"},
+                 "str"},
     "collections": {"OrderedDict"},
     "numpy": {"ndarray", "dtype"},
 }  # fmt: skip
@@ -103,7 +104,7 @@ def load_plain_object(path: Path) -> Any:
             _, _, dtype = read(stream)
             if not dtype.hasobject:
                 return load_array(path)
-            array: Any = _PlainUnpickler(stream).load()
+            array: Any = _PlainUnpickler(io.BytesIO(stream.read())).load()
     except InputError as error:
         raise InputError(f"{path}: {error.given}", error.expected, error.remedy) from error
     except Exception as error:  # a malformed pickle can raise anything
@@ -111,13 +112,16 @@ def load_plain_object(path: Path) -> Any:
     return array.item() if isinstance(array, np.ndarray) and array.ndim == 0 else array
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Builds numpy arrays, numbers, text and containers; paths become text."""
+class _PlainUnpickler(pickle._Unpickler):
+    """Builds numpy arrays, numbers, text and containers; paths become text.
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        super().__init__(stream)
+    The unpickler written in Python: the compiled one asks for any amount of memory that a damaged
+    memo index names (16 GB for a few bytes).
+    """
 
     def find_class(self, module: str, name: str) -> Any:
+        if module == "builtins" and name in ("bytes", "bytearray"):
+            return _of_bytes
         if module in ("pathlib", "pathlib._local") and name.endswith("Path"):
             return _path_text  # newer Suite2p stores paths; they are not needed as such
         if name in _SAFE.get(module, ()) or (module in _NUMPY_MODULES and name in _NUMPY_BUILDERS):
@@ -127,6 +131,13 @@ class _PlainUnpickler(pickle.Unpickler):
             "numpy arrays and plain values",
             "do not open that file; it may run a program",
         )
+
+
+def _of_bytes(data: bytes = b"") -> bytes:
+    """Bytes from bytes; from a number they would be that many zeros."""
+    if not isinstance(data, bytes):
+        raise pickle.UnpicklingError("bytes are made of something else")
+    return data
 
 
 def _path_text(*parts: object) -> str:

@@ -232,7 +232,9 @@ def _rate(path: Path, settings: CalciumReadSettings) -> float:
     ops = load_plain_object(path)
     rate = ops.get("fs") if isinstance(ops, dict) else None
     if not isinstance(rate, int | float | np.number) or not np.isfinite(rate) or rate <= 0:
-        raise InputError(f"{path} has fs {rate!r}", "a rate in Hz", remedy)
+        # Not the value of a container: nested in itself a few times, it would print without end.
+        shown = repr(rate) if isinstance(rate, int | float | np.number | str) else type(rate)
+        raise InputError(f"{path} has fs {shown}", "a rate in Hz", remedy)
     return float(rate)
 
 

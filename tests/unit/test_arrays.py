@@ -88,6 +88,33 @@ def test_other_globals_are_refused(tmp_path, call):
         load_plain_object(tmp_path / "a.npy")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"]r\xff\xff\xff\x7f.",  # a list remembered under the number 2147483647
+        b"j\xff\xff\xff\x7f.",
+        b"\x8e\xff\xff\xff\xff\xff\xff\xff\x0f.",  # bytes of a declared exabyte
+        b"\x96\xff\xff\xff\xff\xff\xff\xff\x0f.",
+        b"cbuiltins\nbytes\n(J\xff\xff\xff\x7ftR.",  # two gigabytes of zeros
+        b"cbuiltins\nbytearray\n(J\xff\xff\xff\x7ftR.",
+    ],
+)
+def test_a_few_bytes_ask_for_no_memory(tmp_path, body):
+    import resource
+
+    array = np.empty((), dtype=object)
+    np.save(tmp_path / "a.npy", array, allow_pickle=True)
+    raw = (tmp_path / "a.npy").read_bytes()
+    header = raw[: raw.index(b"\n") + 1]
+    (tmp_path / "a.npy").write_bytes(header + b"\x80\x05" + body)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    try:
+        assert load_plain_object(tmp_path / "a.npy") == []
+    except InputError as error:
+        assert "a.npy" in error.given  # noqa: PT017 - either end is sound
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_plain_objects_survive_the_restricted_unpickler(tmp_path, protocol):
     ops = {"fs": 30.0, "name": "x", "path": Path("a/b"), "shape": (2, np.int64(3)), "mean":

@@ -221,6 +221,8 @@ CALCIUM = [
     _traces("rate negative", _rate(-10.0), "rate -10"),
     _traces("rate infinite", _rate(np.inf), "rate inf"),
     _traces("rate NaN", _rate(np.nan), "rate nan"),
+    Case("traces: rate of 1e-9 Hz", "calcium", rois_nwb, in_hdf5(NWB, _rate(1e-9)),
+         ("recording sub-m1", "1e-09 Hz")),
     _traces("rate is text", _rate("fast")),
     _traces("timestamps out of order", _timestamps(_swapped(CLOCK, [5, 6])), "timestamp"),
     _traces("timestamps NaN", _timestamps(np.where(CLOCK == 3, np.nan, CLOCK)), "timestamp"),
@@ -266,6 +268,14 @@ class Payload:
         return (open, ("payload-ran", "w"))
 
 
+def _laughs():
+    """A billion items in 30 lists."""
+    found = []
+    for _ in range(30):
+        found = [found, found]
+    return found
+
+
 SUITE2P = [
     _plane("malicious ops", _npy("ops", {"fs": 10.0, "x": Payload()}), "ops.npy", "open"),
     _plane("malicious stat", _npy("stat", np.array([Payload()] * 5)), "stat.npy", "open"),
@@ -278,6 +288,9 @@ SUITE2P = [
     _plane("rate NaN", _npy("ops", {"fs": np.nan}), "ops.npy", "nan"),
     _plane("rate infinite", _npy("ops", {"fs": np.inf}), "ops.npy", "inf"),
     _plane("rate is text", _npy("ops", {"fs": "10"}), "ops.npy", "'10'"),
+    _plane("rate of 1e-300", _npy("ops", {"fs": 1e-300}), "mouse1", "1e-300 Hz"),
+    _plane("rate in MHz", _npy("ops", {"fs": 3e7}), "3e+07 Hz"),
+    _plane("rate is a list in lists", _npy("ops", {"fs": _laughs()}), "list"),
     _plane("rate is an array", _npy("ops", {"fs": np.ones(3)}), "ops.npy"),
     _plane("F cut short", cut(f"{PLANE}/F.npy"), "F.npy"),
     _plane("F claims 10^12 values", put(f"{PLANE}/F.npy", npy_header((10**6, 10**6))), "F.npy"),
