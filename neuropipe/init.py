@@ -11,7 +11,7 @@ from neuropipe.reference import default_config
 _MANIFEST = """\
 # The datasets of this study. Each entry says what a dataset is, where it comes from and how to
 # read it. After adding one:  neuropipe manifest lock <name>
-# Keys: https://github.com/neuropipe/neuropipe/blob/main/docs/configuration.md
+# Every key: docs/configuration.md beside the workflow.
 
 datasets:
   # A first dataset with known truth; delete it when your own is there.
