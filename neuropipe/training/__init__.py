@@ -1,0 +1,1 @@
+"""What every network shares: training on Lightning, exact resume, devices, safetensors weights."""
