@@ -8,6 +8,9 @@
 from __future__ import annotations
 
 import json
+import math
+import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -107,6 +110,30 @@ class ResultFigure:
     caption: str
     figure: MatplotlibFigure | None = None
     path: Path | None = None
+
+
+def finite(value: float) -> float | None:
+    """The number, None where it is undefined: what a `Metric` takes."""
+    return float(value) if math.isfinite(value) else None
+
+
+def cited(text: str, references: Mapping[str, str]) -> dict[str, str]:
+    """References that a text marks with ``[key]``, in the order of their first mark.
+
+    Parameters
+    ----------
+    text : str
+        Methods text; every ``[word]`` in it is a key.
+    references : mapping
+        Full references by key.
+
+    Raises
+    ------
+    KeyError
+        If the text cites what is not there.
+    """
+    keys = dict.fromkeys(re.findall(r"\[(\w+)\]", text))
+    return {key: references[key] for key in keys}
 
 
 def _no_arrays() -> xr.Dataset:

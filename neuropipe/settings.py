@@ -23,6 +23,19 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def distinct(values: tuple[object, ...]) -> tuple[object, ...]:
+    """Refuse a list with an entry that stands twice; for validators.
+
+    Raises
+    ------
+    ValueError
+        Which pydantic turns into an error that names the key.
+    """
+    if len(set(values)) != len(values):
+        raise ValueError("an entry stands twice")
+    return values
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuse a key that stands twice: JSON would silently take the last."""
     found = dict(pairs)

@@ -12,21 +12,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neuropipe.connectivity.data import (
-    Series,
-    are_anonymous,
-    column,
-    homologous_pairs,
-    mean_displacement,
-    usable_series,
-)
+from neuropipe.connectivity.data import Series, usable_series
 from neuropipe.connectivity.fit import regularised
-from neuropipe.connectivity.model import correlation, edges, fisher_z
-from neuropipe.connectivity.settings import MOTION, ConnectivitySettings
+from neuropipe.connectivity.settings import ConnectivitySettings
 from neuropipe.connectivity.structure import homologous_mean, network_contrast, same_network
-from neuropipe.connectivity.targets import is_missing
 from neuropipe.errors import UnfitRecordingError
+from neuropipe.prediction.participants import participant_labels, participants_table
 from neuropipe.recording import Recording
+from neuropipe.stats.connectivity_matrices import correlation, edges, fisher_z
+from neuropipe.units import are_anonymous, column, homologous_pairs
 
 __all__ = ["Cohort", "RunConnectivity", "build_cohort", "run_connectivity"]
 
@@ -81,10 +75,6 @@ def run_connectivity(recording: Recording, settings: ConnectivitySettings) -> Ru
     series = usable_series(recording, settings)
     matrix = correlation(series.values)
     covariance, _ = regularised(series, settings)
-    participant = dict(recording.participant)
-    displacement = mean_displacement(recording)
-    if np.isfinite(displacement):
-        participant[MOTION] = displacement
     return RunConnectivity(
         recording=recording.recording,
         subject=recording.subject,
@@ -94,7 +84,7 @@ def run_connectivity(recording: Recording, settings: ConnectivitySettings) -> Ru
         correlation=matrix.astype(np.float32),
         covariance=covariance.astype(np.float32),
         summary=_summary(series, matrix),
-        participant=participant,
+        participant=participant_labels(recording),
         duration=series.duration,
     )
 
@@ -196,7 +186,7 @@ def build_cohort(
         warnings.append(f"{len(unfit) - 10} more recordings left out.")
     subjects = list(dict.fromkeys(run.subject for run in runs))
     units, notes = _shared_units(runs, settings)
-    labels, conflicts = _participants(runs, subjects)
+    labels, conflicts = participants_table([(run.subject, run.participant) for run in runs])
     run_subject = np.array([subjects.index(run.subject) for run in runs])
     run_z, covariances = _aligned(runs, list(units.index))
     owner = run_subject[None, :] == np.arange(len(subjects))[:, None]
@@ -251,37 +241,6 @@ def _aligned(runs: list[RunConnectivity], names: list[str]) -> tuple[np.ndarray,
         run_z[i] = fisher_z(edges(run.correlation[np.ix_(where, where)]).astype(np.float64))
         covariances[i] = run.covariance[np.ix_(where, where)]
     return run_z, covariances
-
-
-def _participants(
-    runs: list[RunConnectivity], subjects: list[str]
-) -> tuple[pd.DataFrame, list[str]]:
-    """Labels of every subject; one that differs between its runs is taken from the first with it.
-
-    Mean displacement is a mean over runs.
-    """
-    rows: dict[str, dict[str, Any]] = {subject: {} for subject in subjects}
-    motion: dict[str, list[float]] = {subject: [] for subject in subjects}
-    differing: set[str] = set()
-    for run in runs:
-        row = rows[run.subject]
-        for name, value in run.participant.items():
-            if name == MOTION:
-                motion[run.subject].append(float(value))
-            elif is_missing(value):
-                continue
-            elif row.setdefault(name, value) != value:
-                differing.add(name)
-    for subject, values in motion.items():
-        if values:
-            rows[subject][MOTION] = float(np.mean(values))
-    names = dict.fromkeys(name for run in runs for name in run.participant)
-    records = [{name: rows[subject].get(name) for name in names} for subject in subjects]
-    table = pd.DataFrame(records, index=pd.Index(subjects), columns=list(names), dtype=object)
-    return table, [
-        f"Column {name} differs between runs of one subject; the first run's value was taken."
-        for name in sorted(differing)
-    ]
 
 
 def _summaries(runs: list[RunConnectivity], subjects: list[str]) -> pd.DataFrame:

@@ -9,17 +9,11 @@ from neuropipe.connectivity.data import usable_series
 from neuropipe.connectivity.evaluate import recording_arrays, recording_facts, recording_metrics
 from neuropipe.connectivity.fit import fit_recording
 from neuropipe.connectivity.settings import ConnectivitySettings
-from neuropipe.connectivity.text import (
-    cited,
-    group_methods,
-    prediction_methods,
-    recording_methods,
-)
-from neuropipe.errors import InputError
-from neuropipe.manifest import read_lock
+from neuropipe.connectivity.text import REFERENCES, group_methods, recording_methods
+from neuropipe.dataset import read_recording, recording_paths
 from neuropipe.provenance import provenance
 from neuropipe.recording import Recording
-from neuropipe.results import GROUP, Result
+from neuropipe.results import GROUP, Result, cited
 from neuropipe.settings import parse_settings
 
 NOUNS = {"fmri": "ROI", "calcium": "neuron"}
@@ -64,7 +58,7 @@ def analyse_recording(recording: Recording, settings: ConnectivitySettings) -> R
         metrics=recording_metrics(series, fit, settings),
         figures=recording_figures(series, fit, NOUNS.get(recording.modality, "unit")),
         methods=methods,
-        references=cited(methods),
+        references=cited(methods, REFERENCES),
         facts=recording_facts(series, fit),
         warnings=warnings,
     )
@@ -122,12 +116,15 @@ def analyse_group(
         group_arrays,
         group_facts,
         group_metrics,
-        prediction_metrics,
         untypical,
     )
-    from neuropipe.connectivity.figures_group import group_figures, prediction_figures
+    from neuropipe.connectivity.figures_group import group_figures
     from neuropipe.connectivity.group import fit_group
-    from neuropipe.connectivity.predict import TargetResult, predict_targets
+    from neuropipe.connectivity.predict import predict_targets
+    from neuropipe.prediction.figures import prediction_figures
+    from neuropipe.prediction.metrics import prediction_metrics
+    from neuropipe.prediction.rows import TargetResult
+    from neuropipe.prediction.text import CONNECTOMES, prediction_methods
 
     modalities: set[str] = set()
     cohort = build_cohort(_noting(recordings, modalities), dataset, settings)
@@ -158,7 +155,8 @@ def analyse_group(
         cohort.n_subjects, int(cohort.summary["runs"].sum()), len(cohort.units), settings
     )
     if results:
-        methods += prediction_methods(settings, cohort.n_subjects)
+        features = [CONNECTOMES[kind] for kind in settings.kinds]
+        methods += prediction_methods(settings, cohort.n_subjects, features)
     return Result(
         analysis="connectivity",
         dataset=dataset,
@@ -171,7 +169,7 @@ def analyse_group(
         ],
         figures=[*group_figures(cohort, fit, noun), *prediction_figures(results)],
         methods=methods,
-        references=cited(methods),
+        references=cited(methods, REFERENCES),
         facts=group_facts(cohort, fit),
         warnings=warnings,
     )
@@ -181,18 +179,6 @@ def _noting(recordings: Iterable[Recording], modalities: set[str]) -> Iterator[R
     for recording in recordings:
         modalities.add(recording.modality)
         yield recording
-
-
-def _own(path: Path, dataset: str) -> Recording:
-    """Read a recording and check that it is the one that its file's name says."""
-    recording = Recording.read(path)
-    if (recording.dataset, recording.recording) != (dataset, path.stem):
-        raise InputError(
-            f"{path} holds recording {recording.recording} of dataset {recording.dataset}",
-            f"recording {path.stem} of dataset {dataset}",
-            "make it again with `neuropipe ingest`",
-        )
-    return recording
 
 
 def connectivity_group(
@@ -219,8 +205,8 @@ def connectivity_group(
         If a recording, the lock or a setting is wrong; then nothing is written.
     """
     chosen = parse_settings(ConnectivitySettings, settings, f"connectivity settings of {dataset}")
-    paths = [recordings / f"{locked.recording}.nc" for locked in read_lock(lock, dataset)]
-    result = analyse_group((_own(path, dataset) for path in paths), dataset, chosen)
+    paths = recording_paths(lock, dataset, recordings)
+    result = analyse_group((read_recording(path, dataset) for path in paths), dataset, chosen)
     result.provenance = provenance(
         [lock, *paths], settings=chosen.model_dump(mode="json"), seed=chosen.seeds[0]
     )

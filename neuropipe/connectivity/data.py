@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from neuropipe.connectivity.model import varying
 from neuropipe.connectivity.settings import ConnectivitySettings
 from neuropipe.errors import UnfitRecordingError
-from neuropipe.recording import MISSING, Recording
+from neuropipe.recording import Recording
+from neuropipe.stats.connectivity_matrices import varying
+from neuropipe.units import draw_units
 
-__all__ = [
-    "Series",
-    "are_anonymous",
-    "column",
-    "homologous_pairs",
-    "mean_displacement",
-    "usable_series",
-]
+__all__ = ["Series", "usable_series"]
 
 
 @dataclass(frozen=True)
@@ -109,7 +100,7 @@ def usable_series(recording: Recording, settings: ConnectivitySettings) -> Serie
     present = np.isnan(values).mean(axis=0) <= settings.max_missing
     varies = varying(values)
     kept = np.flatnonzero(present & varies)
-    drawn = kept[_draw(names[kept], settings.max_units)]
+    drawn = kept[draw_units(names[kept], settings.max_units)]
     complete = ~np.isnan(values[:, drawn]).any(axis=1)
     still = varying(values[np.ix_(complete, drawn)])
     used = drawn[still]
@@ -130,17 +121,6 @@ def usable_series(recording: Recording, settings: ConnectivitySettings) -> Serie
     )
 
 
-def _draw(names: np.ndarray, most: int) -> np.ndarray:
-    """Positions of at most `most` units, drawn by a hash of their names.
-
-    Two recordings with nearly the same units draw nearly the same ones.
-    """
-    if len(names) <= most:
-        return np.arange(len(names))
-    keys = [hashlib.sha256(str(name).encode()).digest() for name in names]
-    return np.sort(sorted(range(len(names)), key=keys.__getitem__)[:most])
-
-
 def _check_size(name: str, frames: np.ndarray, settings: ConnectivitySettings) -> None:
     n_times, n_units = frames.shape
     if n_times < settings.min_samples:
@@ -155,69 +135,3 @@ def _check_size(name: str, frames: np.ndarray, settings: ConnectivitySettings) -
             f"at least {settings.min_units} (min_units)",
             "leave the recording out",
         )
-
-
-def column(units: pd.DataFrame, name: str) -> np.ndarray | None:
-    """A text column of the unit table where it tells units apart, else None.
-
-    Parameters
-    ----------
-    units : pandas.DataFrame
-    name : str
-        Such as ``network`` or ``hemisphere``.
-
-    Returns
-    -------
-    array of str of shape (n_units,) or None
-        ``n/a`` where a unit has none; None where the column is absent or names fewer than two.
-    """
-    if name not in units:
-        return None
-    values = np.array([str(value) for value in units[name]], dtype=object)
-    return values if len(set(values) - {MISSING, ""}) > 1 else None
-
-
-def homologous_pairs(units: pd.DataFrame) -> np.ndarray:
-    """Positions of the units of each left/right pair.
-
-    Parameters
-    ----------
-    units : pandas.DataFrame
-        With the column ``homologue``: the partner's name, ``n/a`` where there is none.
-
-    Returns
-    -------
-    array of int of shape (n_pairs, 2)
-        The left unit first where ``hemisphere`` tells it; only pairs whose partners name each
-        other.
-    """
-    if "homologue" not in units:
-        return np.empty((0, 2), dtype=int)
-    place = {str(name): i for i, name in enumerate(units.index)}
-    partner = [place.get(str(name), -1) for name in units["homologue"]]
-    pairs = [(i, j) for i, j in enumerate(partner) if i < j and partner[j] == i]
-    if "hemisphere" in units:
-        side = [str(value)[:1].upper() for value in units["hemisphere"]]
-        pairs = [(j, i) if side[i] == "R" and side[j] == "L" else (i, j) for i, j in pairs]
-    return np.array(pairs, dtype=int).reshape(-1, 2)
-
-
-def are_anonymous(modality: str, names: Sequence[str]) -> bool:
-    """Tell whether unit names are mere numbers, which mean nothing in another subject.
-
-    Parameters
-    ----------
-    modality : str
-        Parcels (fmri) carry their number in the atlas; numbered neurons carry none.
-    names : sequence of str
-    """
-    return modality != "fmri" and all(re.fullmatch(r"\D*\d+", name) for name in names)
-
-
-def mean_displacement(recording: Recording) -> float:
-    """Mean framewise displacement in mm, NaN where the recording does not tell it."""
-    confounds = recording.confounds
-    if confounds is None or "framewise_displacement" not in confounds:
-        return float("nan")
-    values = confounds["framewise_displacement"].values.astype(float)
-    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")

@@ -7,13 +7,13 @@ import xarray as xr
 
 from neuropipe.connectivity.data import Series
 from neuropipe.connectivity.fit import RecordingFit
-from neuropipe.connectivity.model import edges
 from neuropipe.connectivity.settings import ConnectivitySettings
 from neuropipe.results import Metric, Verdict
+from neuropipe.stats.connectivity_matrices import edges
 from neuropipe.stats.permutation import permutation_p_value
 from neuropipe.stats.resampling import jackknife_interval
 
-__all__ = ["finite", "in_words", "recording_arrays", "recording_facts", "recording_metrics"]
+__all__ = ["in_words", "recording_arrays", "recording_facts", "recording_metrics"]
 
 
 def recording_metrics(
@@ -77,11 +77,6 @@ def in_words(value: float, null: np.ndarray) -> str:
     """Say a p value, as in ``"p = 0.001 (1000 permutations)"``."""
     p = float(permutation_p_value(value, null))
     return f"p = {p:.2g} ({len(null)} permutations)"
-
-
-def finite(value: float) -> float | None:
-    """The number, None where it is undefined."""
-    return float(value) if np.isfinite(value) else None
 
 
 def _interval(fit: RecordingFit, name: str) -> tuple[float, float]:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import xarray as xr
 
 from neuropipe.connectivity.cohort import Cohort
-from neuropipe.connectivity.evaluate import finite, in_words
+from neuropipe.connectivity.evaluate import in_words
 from neuropipe.connectivity.group import GroupFit
-from neuropipe.connectivity.predict import Row, TargetResult
 from neuropipe.connectivity.settings import ConnectivitySettings
-from neuropipe.connectivity.targets import Target, split_groups
-from neuropipe.results import Metric
+from neuropipe.prediction.arrays import prediction_arrays
+from neuropipe.prediction.rows import TargetResult
+from neuropipe.prediction.targets import split_groups
+from neuropipe.results import Metric, finite
 from neuropipe.stats.permutation import permutation_p_value
-from neuropipe.stats.prediction import Classification, Regression, Score
 from neuropipe.stats.resampling import (
     bootstrap_interval,
     bootstrap_weights,
@@ -23,7 +21,7 @@ from neuropipe.stats.resampling import (
     percentile_interval,
 )
 
-__all__ = ["group_arrays", "group_facts", "group_metrics", "prediction_metrics", "untypical"]
+__all__ = ["group_arrays", "group_facts", "group_metrics", "untypical"]
 
 
 def group_metrics(cohort: Cohort, fit: GroupFit, settings: ConnectivitySettings) -> list[Metric]:
@@ -171,121 +169,6 @@ def untypical(cohort: Cohort, fit: GroupFit) -> list[str]:
     return [cohort.subjects[i] for i in low[np.argsort(values[low])]]
 
 
-def prediction_metrics(results: list[TargetResult], settings: ConnectivitySettings) -> list[Metric]:
-    """Scores of every model of every target.
-
-    Parameters
-    ----------
-    results : list of TargetResult
-    settings : ConnectivitySettings
-    """
-    metrics = []
-    for result in results:
-        alone = next((row for row in result.rows if row.name == "confounds alone"), None)
-        for row in result.rows:
-            metrics += _row_metrics(result.target, row, None if row is alone else alone, settings)
-    return metrics
-
-
-def _row_metrics(
-    target: Target, row: Row, alone: Row | None, settings: ConnectivitySettings
-) -> list[Metric]:
-    common = {
-        "n": _n_tested(row.scores),
-        "seed": settings.seeds[0],
-        "split": f"{settings.n_splits} folds by {settings.group_column or 'subject'}, "
-        f"{len(settings.seeds)} seeds",
-    }
-
-    def metric(
-        name: str,
-        score: Score,
-        what: str,
-        baseline: float | None,
-        baseline_name: str,
-        unit: str = "",
-    ) -> Metric:
-        return Metric(
-            name=f"{target.name}: {name} ({row.name})",
-            value=finite(score.value),
-            unit=unit,
-            description=what + _p_words(score),
-            better="lower" if "error" in name else "higher",
-            baseline=baseline,
-            baseline_name=baseline_name if baseline is not None else "",
-            chance=finite(score.chance),
-            interval=score.interval if np.isfinite(score.interval).all() else None,
-            **common,  # type: ignore[arg-type]
-        )
-
-    scores = row.scores
-    if isinstance(scores, Classification):
-        reference = alone.scores if alone is not None else None
-        base = reference.auroc.value if isinstance(reference, Classification) else 0.5
-        named = "confounds alone" if reference is not None else "majority class"
-        return _class_metrics(target, scores, metric, base, named)
-    other = alone.scores if alone is not None else None
-    base = max(other.r2.value, 0.0) if isinstance(other, Regression) else 0.0
-    named = "confounds alone" if isinstance(other, Regression) and base > 0 else "training mean"
-    return [
-        metric("R2", scores.r2, "Variance explained out of sample; 1 is perfect, below 0 worse "
-               "than the training mean.", base, named),
-        metric("r", scores.correlation, "Correlation with the truth within folds; higher is "
-               "better.", None, ""),
-        metric("mean absolute error", scores.error, "In the column's unit; lower is better.",
-               scores.mean_error, "training mean"),
-    ]  # fmt: skip
-
-
-def _n_tested(scores: Classification | Regression) -> int:
-    """Subjects with an out-of-fold prediction; those without a confound have none in its rows."""
-    given = scores.decision[0, :, 0] if isinstance(scores, Classification) else scores.predicted[0]
-    return int(np.isfinite(given).sum())
-
-
-def _p_words(score: Score) -> str:
-    if not np.isfinite(score.p_value):
-        return " Undefined here: the predictions do not vary."
-    return f" p = {score.p_value:.2g} ({len(score.null)} label permutations)."
-
-
-def _class_metrics(
-    target: Target, scores: Classification, metric: object, base: float, named: str
-) -> list[Metric]:
-    assert callable(metric)
-    classes = target.classes
-    what = (
-        f"Probability that a subject of class {classes[1]} scores above one of class {classes[0]}"
-        if len(classes) == 2
-        else "Mean over classes of the area under the ROC curve of each against the rest"
-    )
-    found = [
-        metric("AUROC", scores.auroc, f"{what}; higher is better.", base, named),
-        metric(
-            "balanced accuracy",
-            scores.balanced_accuracy,
-            "Mean over classes of the share of subjects named rightly; higher is better.",
-            1 / len(classes),
-            "majority class",
-        ),
-    ]
-    if len(classes) == 2:
-        words = [(classes[1], "sensitivity"), (classes[0], "specificity")]
-    else:
-        words = [(name, f"recall of {name}") for name in classes]
-    for name, word in words:
-        found.append(
-            metric(
-                word,
-                scores.recall[name],
-                f"Share of subjects of class {name} named rightly; higher is better.",
-                None,
-                "",
-            )
-        )
-    return found
-
-
 def group_facts(cohort: Cohort, fit: GroupFit) -> dict[str, str]:
     """Short facts for the overview."""
     facts = {
@@ -331,38 +214,5 @@ def group_arrays(
         dims = ("subject", "other_subject")
         root["similarity"] = (dims, fit.similarity.astype(np.float32))
         root["typicality"] = ("subject", fit.typicality)
-    groups = {"/": root}
-    taken = {*map(str, root.variables)}
-    for result in results:
-        name = _safe(result.target.name)
-        while name in taken:  # a column named like an array, or two that differ in signs only
-            name += "_target"
-        taken.add(name)
-        groups[f"/{name}"] = _target_arrays(result, subjects, settings)
-    return xr.DataTree.from_dict(groups)
-
-
-def _safe(name: str) -> str:
-    return re.sub(r"\W+", "_", name).strip("_") or "target"
-
-
-def _target_arrays(
-    result: TargetResult, subjects: np.ndarray, settings: ConnectivitySettings
-) -> xr.Dataset:
-    target = result.target
-    data = xr.Dataset(
-        coords={"seed": np.array(settings.seeds), "subject": subjects},
-        attrs={"target": target.name, "classes": list(target.classes) or ["(numbers)"]},
-    )
-    data["truth"] = ("subject", target.values.astype(float))
-    data["fold"] = (("seed", "subject"), result.folds)
-    for row in result.rows:
-        name, scores = _safe(row.name), row.scores
-        if isinstance(scores, Classification):
-            outputs = f"output_{scores.decision.shape[2]}"
-            data[f"decision_{name}"] = (("seed", "subject", outputs), scores.decision)
-            data[f"null_auroc_{name}"] = ("permutation", scores.auroc.null)
-        else:
-            data[f"predicted_{name}"] = (("seed", "subject"), scores.predicted)
-            data[f"null_r2_{name}"] = ("permutation", scores.r2.null)
-    return data
+    targets = prediction_arrays(results, cohort.subjects, settings, taken=map(str, root.variables))
+    return xr.DataTree.from_dict({"/": root} | {f"/{name}": t for name, t in targets.items()})

@@ -1,157 +1,22 @@
-"""Figures of one recording, and the matrix drawing that group figures share."""
+"""Figures of one recording: its matrix, its edges, and known structure beside its null."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from neuropipe.connectivity.data import Series, column
+from neuropipe.connectivity.data import Series
 from neuropipe.connectivity.fit import RecordingFit
-from neuropipe.connectivity.model import edges
-from neuropipe.plotting import ACCENT, CYCLE, DIVERGING, FAINT, INK, MUTED, new_figure, style
-from neuropipe.recording import MISSING
+from neuropipe.drawing import Order, draw_matrix, matrix_order
+from neuropipe.plotting import ACCENT, CYCLE, MUTED, new_figure, style
 from neuropipe.results import ResultFigure
+from neuropipe.stats.connectivity_matrices import edges
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Order", "draw_matrix", "matrix_order", "null_panel", "pooled", "recording_figures"]
-
-_LEVELS = 33  # colours of a matrix image: enough for the eye, few enough for a small file
-_MOST_CELLS = 200  # rows and columns that a report's column can show
-_MOST_LABELS = 24  # group names that fit along an axis
-
-
-@dataclass(frozen=True)
-class Order:
-    """Order of units in a drawn matrix.
-
-    Parameters
-    ----------
-    units : array of int of shape (n_units,)
-        Positions of the units from top to bottom.
-    groups : list of (str, int)
-        Name and size of each run of units that belong together; empty for none.
-    words : str
-        The order, said in words for a caption.
-    """
-
-    units: np.ndarray
-    groups: list[tuple[str, int]]
-    words: str
-
-
-def matrix_order(units: pd.DataFrame, matrix: np.ndarray) -> Order:
-    """Order units by network and hemisphere where the table tells them, else by likeness.
-
-    Parameters
-    ----------
-    units : pandas.DataFrame
-    matrix : array of shape (n_units, n_units)
-        Correlations.
-    """
-    networks, sides = column(units, "network"), column(units, "hemisphere")
-    if networks is not None:
-        second = np.zeros(len(units)) if sides is None else sides
-        order = np.array(
-            sorted(
-                range(len(units)),
-                key=lambda i: (networks[i] == MISSING, networks[i], str(second[i]), i),
-            )
-        )
-        words = "by network" + ("" if sides is None else ", left before right hemisphere")
-        return Order(order, _runs(networks[order]), words)
-    if sides is not None:
-        order = np.array(sorted(range(len(units)), key=lambda i: (sides[i], i)))
-        words = "left before right hemisphere"
-        if "homologue" in units:
-            words += "; homologous pairs stand on the diagonal of the off-diagonal blocks"
-        return Order(order, _runs(sides[order]), words)
-    _, vectors = np.linalg.eigh(matrix)
-    angle = np.arctan2(vectors[:, -2], vectors[:, -1])
-    order = np.argsort(angle)
-    gaps = np.diff(angle[order], append=angle[order[0]] + 2 * np.pi)
-    order = np.roll(order, -(int(np.argmax(gaps)) + 1))
-    return Order(order, [], "by their angle in the plane of the first two principal components")
-
-
-def _runs(names: np.ndarray) -> list[tuple[str, int]]:
-    starts = np.flatnonzero(np.append(True, names[1:] != names[:-1]))
-    sizes = np.diff(np.append(starts, len(names)))
-    return [(str(names[start]), int(size)) for start, size in zip(starts, sizes, strict=True)]
-
-
-def pooled(matrix: np.ndarray, size: int) -> np.ndarray:
-    """Average neighbouring rows and columns until a square matrix is small enough to draw.
-
-    Parameters
-    ----------
-    matrix : array of shape (n_units, n_units)
-        NaN is left out of the averages.
-    size : int
-        Largest number of rows.
-
-    Returns
-    -------
-    array of shape (min(n_units, size), min(n_units, size))
-    """
-    n = len(matrix)
-    if n <= size:
-        return matrix
-    starts = np.linspace(0, n, size, endpoint=False).astype(int)
-    known = np.isfinite(matrix)
-    sums = [
-        np.add.reduceat(np.add.reduceat(values, starts, axis=0), starts, axis=1)
-        for values in (np.where(known, matrix, 0.0), known.astype(float))
-    ]
-    return np.divide(sums[0], sums[1], out=np.full_like(sums[0], np.nan), where=sums[1] > 0)
-
-
-def draw_matrix(ax: Axes, matrix: np.ndarray, order: Order, limit: float, label: str) -> None:
-    """Draw an ordered matrix with its groups and a colour bar.
-
-    Parameters
-    ----------
-    ax : Axes
-    matrix : array of shape (n_units, n_units)
-        In the order of the unit table; the diagonal is left blank.
-    order : Order
-    limit : float
-        Colours run from minus to plus this value.
-    label : str
-        Of the colour bar.
-    """
-    shown = matrix[np.ix_(order.units, order.units)].astype(float)
-    np.fill_diagonal(shown, np.nan)
-    n = len(shown)
-    scaled = np.clip(pooled(shown, _MOST_CELLS) / limit, -1, 1)
-    steps = np.round(scaled * (_LEVELS // 2)) / (_LEVELS // 2) * limit
-    image = ax.imshow(
-        steps, cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="none", extent=(0, n, n, 0)
-    )
-    ax.set_facecolor(FAINT)
-    edge, ticks, names = 0, [], []
-    for name, size in order.groups:
-        ticks.append(edge + size / 2)
-        names.append("no network" if name == MISSING else name)
-        edge += size
-        if edge < n:
-            ax.axhline(edge, color=INK, linewidth=0.5)
-            ax.axvline(edge, color=INK, linewidth=0.5)
-    if 0 < len(names) <= _MOST_LABELS:
-        ax.set_yticks(ticks, names)
-        ax.set_xticks(ticks, names, rotation=90 if len(names) > 2 else 0)
-        ax.tick_params(length=0)
-    else:
-        ax.set_xlabel("unit")
-        ax.set_ylabel("unit")
-    assert ax.figure is not None
-    bar = ax.figure.colorbar(image, ax=ax, shrink=0.72, pad=0.02, aspect=28)
-    bar.set_label(label)
-    bar.outline.set_visible(False)
+__all__ = ["null_panel", "recording_figures"]
 
 
 def null_panel(ax: Axes, null: np.ndarray, value: float, label: str) -> None:

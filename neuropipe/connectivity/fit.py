@@ -6,15 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuropipe.connectivity.data import Series, column, homologous_pairs
-from neuropipe.connectivity.model import (
-    correlation,
-    edges,
-    fisher_z,
-    ledoit_wolf,
-    partial_correlation,
-    standardise,
-)
+from neuropipe.connectivity.data import Series
 from neuropipe.connectivity.settings import ConnectivitySettings
 from neuropipe.connectivity.structure import (
     Likeness,
@@ -35,6 +27,15 @@ from neuropipe.connectivity.timing import (
     n_blocks,
 )
 from neuropipe.errors import UnfitRecordingError
+from neuropipe.stats.connectivity_matrices import (
+    correlation,
+    edges,
+    fisher_z,
+    ledoit_wolf,
+    partial_correlation,
+    standardise,
+)
+from neuropipe.units import column, homologous_pairs
 
 __all__ = ["RecordingFit", "fit_recording", "regularised"]
 

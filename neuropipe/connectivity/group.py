@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from neuropipe.connectivity.cohort import Cohort
-from neuropipe.connectivity.data import column, homologous_pairs
-from neuropipe.connectivity.model import inverse_fisher_z, square
 from neuropipe.connectivity.settings import ConnectivitySettings
 from neuropipe.connectivity.structure import (
     homologous_mean,
@@ -17,6 +15,8 @@ from neuropipe.connectivity.structure import (
     network_null,
     same_network,
 )
+from neuropipe.stats.connectivity_matrices import inverse_fisher_z, square
+from neuropipe.units import column, homologous_pairs
 
 __all__ = ["GroupFit", "fit_group", "likeness_of_subjects"]
 

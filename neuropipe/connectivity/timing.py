@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from neuropipe.connectivity.model import correlation, standardise, varying
+from neuropipe.stats.connectivity_matrices import correlation, standardise, varying
 from neuropipe.stats.permutation import draw_shifts, shift_columns
 
 __all__ = [

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
 from neuropipe.connectivity.cohort import Cohort, build_cohort
-from neuropipe.connectivity.data import column
 from neuropipe.connectivity.group import fit_group
-from neuropipe.connectivity.model import correlation, edges, fisher_z
 from neuropipe.connectivity.predict import predict_targets
 from neuropipe.connectivity.settings import ConnectivitySettings
 from neuropipe.connectivity.structure import same_network
 from neuropipe.connectivity.timing import effective_samples, leave_block_out, mean_edge_null
-from neuropipe.recording import Recording, signals_array
-from neuropipe.simulate.fmri import sim_fmri
+from neuropipe.simulate.recordings import simulated_recordings
 from neuropipe.simulate.settings import FmriSimulation
 from neuropipe.stats.checks import Check, at_least, at_most, between, near
+from neuropipe.stats.connectivity_matrices import correlation, edges, fisher_z
 from neuropipe.stats.linear_models import fold_gram, gram_matrix
 from neuropipe.stats.permutation import permutation_p_value
-from neuropipe.stats.prediction import Classification, classify
+from neuropipe.stats.prediction import classify
+from neuropipe.stats.prediction_scores import Classification
 from neuropipe.stats.resampling import bootstrap_interval, jackknife_interval
 from neuropipe.stats.scores import auroc_from_pairs, pair_counts
 from neuropipe.stats.splits import grouped_folds
+from neuropipe.units import column
 
 _COHORT = FmriSimulation(
     n_subjects=100, duration=240.0, repetition_time=1.0, y_dyn="order", n_rois=100, seed=7
@@ -40,30 +40,6 @@ def checks() -> list[Check]:
         Baselines.md, section 6, check 3, and the error rates that its numbers rest on.
     """
     return [*_prediction(), *_families(), *_error_rates(), *_intervals()]
-
-
-def simulated_recordings(settings: FmriSimulation) -> Iterator[Recording]:
-    """Simulated subjects as recordings, one run each.
-
-    Parameters
-    ----------
-    settings : FmriSimulation
-    """
-    for subject in range(settings.n_subjects):
-        data = sim_fmri(settings, subjects=[subject])
-        units = data.population.rois.set_index("name")[["hemisphere", "network"]]
-        row = data.participants.iloc[0]
-        name = str(row["participant_id"])
-        labels = {str(k): v.item() if hasattr(v, "item") else v for k, v in row.items()}
-        yield Recording(
-            dataset="simulated",
-            recording=f"{name}_task-rest",
-            subject=name.removeprefix("sub-"),
-            modality="fmri",
-            units=units,
-            signals=signals_array(data.bold[0], 1 / settings.repetition_time, units.index),
-            participant=labels,
-        )
 
 
 def _classification(

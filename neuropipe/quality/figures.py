@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from neuropipe.drawing import angle_order, pooled
 from neuropipe.plotting import ACCENT, CYCLE, INK, MUTED, VERDICT_COLORS
 from neuropipe.quality.verdicts import Bounds
 
@@ -15,28 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLUMNS, _ROWS = 500, 240  # pixels of an embedded image: what a page column can show
-
-
-def pooled(values: np.ndarray, n_rows: int = _ROWS, n_columns: int = _COLUMNS) -> np.ndarray:
-    """Average neighbouring entries until an image is small enough to embed.
-
-    Parameters
-    ----------
-    values : array of shape (n_rows, n_columns)
-        NaN is left out of the averages.
-    n_rows, n_columns : int
-        Largest size.
-    """
-    for axis, limit in ((0, n_rows), (1, n_columns)):
-        size = values.shape[axis]
-        if size > limit:
-            starts = np.linspace(0, size, limit, endpoint=False).astype(int)
-            known = np.isfinite(values)
-            total = np.add.reduceat(np.where(known, values, 0), starts, axis=axis)
-            count = np.add.reduceat(known.astype(float), starts, axis=axis)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                values = total / count
-    return values
 
 
 def heat_map(
@@ -55,7 +34,8 @@ def heat_map(
         Passed to ``imshow``; needs vmin and vmax.
     """
     low, high = more["vmin"], more["vmax"]
-    levels = np.round((np.clip(pooled(values), low, high) - low) / (high - low) * 15)
+    shown = np.clip(pooled(values, _ROWS, _COLUMNS), low, high)
+    levels = np.round((shown - low) / (high - low) * 15)
     image = ax.imshow(
         levels / 15 * (high - low) + low,
         aspect="auto",
@@ -78,8 +58,7 @@ def similarity_order(scaled: np.ndarray) -> np.ndarray:
     Returns
     -------
     array of int of shape (n_columns,)
-        By angle in the plane of the first two principal components, starting at the widest gap, so
-        that opposite columns end up apart and no two neighbours are strangers.
+        By angle in the plane of the first two principal components, see `angle_order`.
     """
     filled = np.nan_to_num(scaled)
     n_samples, n_columns = filled.shape
@@ -91,10 +70,7 @@ def similarity_order(scaled: np.ndarray) -> np.ndarray:
     else:
         plane = filled.T @ np.linalg.eigh(filled @ filled.T)[1][:, -2:]
         plane /= np.maximum(np.linalg.norm(plane, axis=0), 1e-12)
-    angle = np.arctan2(plane[:, 0], plane[:, 1])
-    order = np.argsort(angle, kind="stable")
-    gaps = np.diff(angle[order], append=angle[order[0]] + 2 * np.pi)
-    return np.roll(order, -int(np.argmax(gaps)) - 1)
+    return angle_order(plane)
 
 
 def bound_lines(ax: Axes, bounds: Bounds, *, vertical: bool = True) -> None:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neuropipe.drawing import pooled
 from neuropipe.plotting import ACCENT, DIVERGING, INK, new_figure, style
 from neuropipe.quality.figures import (
     despine,
     distribution,
     envelope,
     heat_map,
-    pooled,
     similarity_order,
     ticks,
 )
@@ -40,7 +40,7 @@ def population_figure(recording: Recording) -> ResultFigure:
     with style():
         figure = new_figure(3.6)
         top, main = figure.subplots(2, 1, sharex=True, height_ratios=[0.5, 2.7])
-        mean = pooled(mean_over_units(scaled)[None], n_columns=_TRACE_POINTS)[0]
+        mean = pooled(mean_over_units(scaled)[None], 1, _TRACE_POINTS)[0]
         top.plot(np.linspace(time[0], time[-1], len(mean)), mean, color=INK, lw=0.7)
         top.set_ylabel("mean (sd)", rotation=0, ha="right", va="center", fontsize=7.5)
         top.locator_params(axis="y", nbins=3)

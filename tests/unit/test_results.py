@@ -13,7 +13,7 @@ import xarray as xr
 
 from neuropipe.errors import InputError, ResultError
 from neuropipe.plotting import new_figure, style
-from neuropipe.results import Metric, Result, ResultFigure
+from neuropipe.results import Metric, Result, ResultFigure, cited, finite
 
 
 def result(name: str = "lines", n_points: int = 10) -> Result:
@@ -111,3 +111,18 @@ def test_an_older_result_is_replaced_whole(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "out" / "figures").iterdir()] == ["new.svg"]
     section = json.loads((tmp_path / "out" / "section.json").read_text())
     assert section["figures"][0]["name"] == "new"
+
+
+def test_references_come_in_the_order_of_their_first_mark():
+    references = {"Dadi2019": "Dadi", "Mantel1967": "Mantel", "Other2000": "never cited"}
+    found = cited(
+        "b [Mantel1967], a [Dadi2019], again [Mantel1967], (n = 3) [not a key]", references
+    )
+    assert list(found.items()) == [("Mantel1967", "Mantel"), ("Dadi2019", "Dadi")]
+    with pytest.raises(KeyError, match="Who1999"):
+        cited("as in [Who1999]", references)
+
+
+def test_undefined_numbers_are_none():
+    assert finite(np.float64(1.5)) == 1.5
+    assert [finite(value) for value in (float("nan"), float("inf"), -np.inf)] == [None] * 3

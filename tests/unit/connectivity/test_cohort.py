@@ -7,9 +7,9 @@ import pytest
 
 from neuropipe.connectivity.cohort import build_cohort
 from neuropipe.connectivity.group import fit_group, likeness_of_subjects
-from neuropipe.connectivity.model import correlation, edges, fisher_z
 from neuropipe.connectivity.settings import ConnectivitySettings
 from neuropipe.errors import UnfitRecordingError
+from neuropipe.stats.connectivity_matrices import correlation, edges, fisher_z
 from tests.unit.connectivity.builders import recording, series, unit_table
 
 SETTINGS = ConnectivitySettings()

@@ -9,13 +9,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuropipe.connectivity.data import (
-    are_anonymous,
-    column,
-    homologous_pairs,
-    mean_displacement,
-    usable_series,
-)
+from neuropipe.connectivity.data import usable_series
 from neuropipe.connectivity.settings import ConnectivitySettings
 from neuropipe.errors import UnfitRecordingError
 from neuropipe.recording import Recording
@@ -82,40 +76,6 @@ def test_recordings_without_signals_are_refused():
     )
     with pytest.raises(UnfitRecordingError, match="no signals"):
         usable_series(silent, SETTINGS)
-
-
-def test_pairs_are_mutual_and_left_first():
-    units = unit_table(3)
-    units.loc["L2", "homologue"] = "n/a"  # R2 still names it: no pair
-    units = units.iloc[[1, 0, 2, 3, 4, 5]]  # R0 stands before L0
-    pairs = homologous_pairs(units)
-    named = [(units.index[i], units.index[j]) for i, j in pairs]
-    assert named == [("L0", "R0"), ("L1", "R1")]
-    assert homologous_pairs(units[["network"]]).shape == (0, 2)
-
-
-def test_column_tells_units_apart_or_is_none():
-    units = unit_table(3)
-    assert list(column(units, "hemisphere")[:2]) == ["L", "R"]
-    assert column(units, "region") is None
-    units["network"] = ["a", "a", "n/a", "n/a", "a", "a"]
-    assert column(units, "network") is None
-
-
-def test_numbered_neurons_are_anonymous_parcels_are_not():
-    assert are_anonymous("calcium", ["1", "2"])
-    assert are_anonymous("calcium", ["roi_01", "roi_02"])
-    assert not are_anonymous("calcium", ["AVAL", "AVAR", "VB11"])
-    assert not are_anonymous("fmri", ["ROI001", "ROI002"])
-
-
-def test_mean_displacement():
-    found = recording()
-    assert np.isnan(mean_displacement(found))
-    trace = np.full(150, 0.2)
-    trace[0] = np.nan
-    found.confounds = xr.Dataset({"framewise_displacement": ("time", trace)})
-    assert mean_displacement(found) == pytest.approx(0.2)
 
 
 def test_a_constant_unit_costs_no_frames():

@@ -8,9 +8,9 @@ import pytest
 from neuropipe.connectivity.data import usable_series
 from neuropipe.connectivity.evaluate import recording_arrays, recording_metrics
 from neuropipe.connectivity.fit import fit_recording, regularised
-from neuropipe.connectivity.model import correlation, edges
 from neuropipe.connectivity.settings import ConnectivitySettings
 from neuropipe.errors import UnfitRecordingError
+from neuropipe.stats.connectivity_matrices import correlation, edges
 from neuropipe.stats.permutation import permutation_p_value
 from tests.unit.connectivity.builders import recording, series, unit_table
 

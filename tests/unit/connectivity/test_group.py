@@ -9,9 +9,9 @@ from neuropipe.connectivity.cohort import build_cohort
 from neuropipe.connectivity.evaluate_group import group_arrays, group_metrics
 from neuropipe.connectivity.figures_group import group_figures
 from neuropipe.connectivity.group import fit_group
-from neuropipe.connectivity.model import correlation, edges, fisher_z
 from neuropipe.connectivity.settings import ConnectivitySettings
 from neuropipe.errors import UnfitRecordingError
+from neuropipe.stats.connectivity_matrices import correlation, edges, fisher_z
 from neuropipe.stats.permutation import permutation_p_value
 from tests.unit.connectivity.builders import recording, series, unit_table
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neuropipe.connectivity import predict
 from neuropipe.connectivity.cohort import build_cohort
-from neuropipe.connectivity.model import expm, logm, tangent_vectors
-from neuropipe.connectivity.predict import fold_grams, partitions, predict_targets
+from neuropipe.connectivity.predict import predict_targets
 from neuropipe.connectivity.settings import ConnectivitySettings
-from neuropipe.connectivity.targets import confound_matrix, read_target, split_groups
 from neuropipe.errors import UnfitRecordingError
+from neuropipe.prediction import rows
+from neuropipe.prediction.connectomes import tangent_grams
+from neuropipe.prediction.design import partitions
+from neuropipe.prediction.targets import confound_matrix, read_target, split_groups
+from neuropipe.stats.connectivity_matrices import expm, logm, tangent_vectors
 from neuropipe.stats.linear_models import fold_gram
-from neuropipe.stats.prediction import Classification, classify
+from neuropipe.stats.prediction import classify
+from neuropipe.stats.prediction_scores import Classification
 from tests.unit.connectivity.builders import cohort as toy_cohort
 from tests.unit.connectivity.builders import recording as toy_recording
 from tests.unit.connectivity.builders import series as toy_series
@@ -50,7 +53,7 @@ def test_tangent_reference_is_made_of_training_subjects_only(different):
     settings = _settings(seeds=(0,))
     target = read_target("group", different.participants, settings)
     parts = partitions([target], split_groups(different.participants, settings), settings)
-    grams = fold_grams("tangent", different, parts)
+    grams = tangent_grams(different.covariances, parts)
     fold = parts[0][1]
     covariances = different.covariances.astype(float)
     reference = expm(np.mean([logm(c) for c in covariances[fold.train]], axis=0))
@@ -167,7 +170,7 @@ def test_labels_of_test_subjects_reach_no_feature(different):
     parts = partitions([target], groups, settings)
     again = read_target("other", table, settings.model_copy(update={"targets": ("other",)}))
     values = np.where(np.array(again.classes)[again.values] == target.classes[1], 1, 0)
-    grams = fold_grams("tangent", different, parts)
+    grams = tangent_grams(different.covariances, parts)
     ready = [fold_gram(g, f.train) for g, f in zip(grams[0], parts[0], strict=True)]
     after = classify(lambda _, f: ready[f], parts, values, target.classes, n_permutations=1)
     first = before.rows[0].scores.decision[0, :, 0]
@@ -179,7 +182,7 @@ def test_logistic_and_ridge_agree(different):
     settings = _settings(seeds=(0,))
     target = read_target("group", different.participants, settings)
     parts = partitions([target], split_groups(different.participants, settings), settings)
-    grams = fold_grams("tangent", different, parts)
+    grams = tangent_grams(different.covariances, parts)
     ready = [fold_gram(g, f.train) for g, f in zip(grams[0], parts[0], strict=True)]
     ridge, logistic = (
         classify(
@@ -231,7 +234,7 @@ def test_unknown_confounds_are_never_trained_on(different, monkeypatch):
         return np.where(known[:, None], values, 1e5), known
 
     (plain,), _ = predict_targets(different, settings)
-    monkeypatch.setattr(predict, "confound_matrix", filled)
+    monkeypatch.setattr(rows, "confound_matrix", filled)
     (other,), _ = predict_targets(different, settings)
     for row, again in zip(plain.rows, other.rows, strict=True):
         assert again.scores.decision == pytest.approx(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from neuropipe.connectivity.settings import MOTION, ConnectivitySettings
+from neuropipe.connectivity.settings import ConnectivitySettings
+from neuropipe.prediction.settings import MOTION
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,9 @@ from neuropipe.connectivity.settings import MOTION, ConnectivitySettings
         ({"max_missing": 1.0}, "max_missing"),
         ({"min_subjects": 3}, "min_subjects"),
         ({"shrinkage": "oas"}, "shrinkage"),
+        ({"seeds": ()}, "seeds"),
+        ({"kinds": ("covariance",)}, "kinds"),
+        ({"colour": "red"}, "colour"),
     ],
 )
 def test_contradictions_are_refused(values, word):
@@ -38,3 +42,10 @@ def test_every_setting_is_described():
 def test_defaults_survive_json():
     settings = ConnectivitySettings(targets=("age",), target_types={"age": "regression"})
     assert ConnectivitySettings.model_validate_json(settings.model_dump_json()) == settings
+
+
+def test_what_is_predicted_stands_after_how_matrices_are_made():
+    names = list(ConnectivitySettings.model_fields)
+    assert names[0] == "shrinkage"
+    assert names[names.index("kinds") + 1] == "targets"
+    assert names[-1] == "min_subjects"

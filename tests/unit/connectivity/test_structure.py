@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neuropipe.connectivity.model import correlation, edges
 from neuropipe.connectivity.structure import (
     homologous_mean,
     homologous_null,
@@ -15,6 +14,7 @@ from neuropipe.connectivity.structure import (
     network_null,
     same_network,
 )
+from neuropipe.stats.connectivity_matrices import correlation, edges
 from neuropipe.stats.permutation import permutation_p_value
 from tests.unit.connectivity.builders import series
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-
 from neuropipe.connectivity.data import usable_series
 from neuropipe.connectivity.fit import fit_recording
 from neuropipe.connectivity.settings import ConnectivitySettings
 from neuropipe.connectivity.text import (
     REFERENCES,
-    cited,
     group_methods,
-    prediction_methods,
     recording_methods,
 )
+from neuropipe.results import cited
 from tests.unit.connectivity.builders import recording, unit_table
 
 
@@ -46,25 +43,9 @@ def test_group_methods_tell_families_from_subjects():
     assert "Efron" not in families
 
 
-@pytest.mark.parametrize(
-    ("settings", "said", "unsaid"),
-    [
-        ({}, ["Arsigny2007", "stratified"], ["Winkler2015", "logistic regression", "regresses"]),
-        ({"group_column": "clan"}, ["Winkler2015", "families (clan)"], []),
-        ({"classifiers": ("ridge", "logistic")}, ["inner-fold log loss"], []),
-        ({"kinds": ("correlation",)}, ["Fisher-z correlations"], ["Arsigny2007", "Ledoit2004"]),
-        ({"confounds": ("age",)}, ["Snoek2019", "regresses age"], []),
-    ],
-)
-def test_prediction_methods_follow_the_settings(settings, said, unsaid):
-    text = prediction_methods(ConnectivitySettings(targets=("sex",), **settings), 40)
-    assert all(word in text for word in said)
-    assert not any(word in text for word in unsaid)
-    assert set(cited(text)) <= set(REFERENCES)
-
-
-def test_references_come_in_the_order_of_their_first_mark():
-    assert list(cited("b [Mantel1967], a [Dadi2019], again [Mantel1967]")) == [
-        "Mantel1967",
-        "Dadi2019",
-    ]
+def test_all_that_is_cited_is_known():
+    for text in (
+        _recording_text(ConnectivitySettings(n_shuffles=99)),
+        group_methods(10, 12, 50, ConnectivitySettings()),
+    ):
+        assert cited(text, REFERENCES)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control
 
-from neuropipe.connectivity.model import correlation, edges, fisher_z, varying
 from neuropipe.connectivity.timing import (
     autocorrelations,
     effective_samples,
@@ -16,6 +15,7 @@ from neuropipe.connectivity.timing import (
     mean_edge_null,
     n_blocks,
 )
+from neuropipe.stats.connectivity_matrices import correlation, edges, fisher_z, varying
 from neuropipe.stats.permutation import draw_shifts, shift_columns
 
 

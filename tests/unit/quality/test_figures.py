@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from neuropipe.plotting import new_figure
 from neuropipe.quality.commands import assess
@@ -11,7 +9,6 @@ from neuropipe.quality.figures import (
     distribution,
     envelope,
     heat_map,
-    pooled,
     similarity_order,
     tag_rows,
     ticks,
@@ -27,22 +24,6 @@ from tests.unit.quality.builders import fmri_recording
 
 def axes():
     return new_figure(2.0).subplots()
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 40), st.integers(1, 40))
-def test_pooling_keeps_size_limits_and_means(n_rows, n_columns, most_rows, most_columns):
-    values = np.random.default_rng(0).standard_normal((n_rows, n_columns))
-    small = pooled(values, most_rows, most_columns)
-    assert small.shape == (min(n_rows, most_rows), min(n_columns, most_columns))
-    assert values.min() <= small.min() <= small.max() <= values.max()
-    if n_rows % most_rows == 0 and n_columns % most_columns == 0:
-        assert small.mean() == pytest.approx(values.mean())
-
-
-def test_pooling_skips_missing_values():
-    values = np.array([[1.0, np.nan, 5.0, 7.0], [np.nan, np.nan, 1.0, 1.0]])
-    np.testing.assert_array_equal(pooled(values, 2, 2), [[1, 6], [np.nan, 1]])
 
 
 def test_an_envelope_keeps_every_peak():

@@ -1,14 +1,14 @@
-"""Figures of a dataset draw what the numbers say, also where a score is undefined."""
+"""Figures of a prediction draw what the numbers say, also where a score is undefined."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from neuropipe.connectivity.figures_group import prediction_figures
-from neuropipe.connectivity.predict import Row, TargetResult
-from neuropipe.connectivity.targets import Target
-from neuropipe.stats.prediction import Classification, Regression, Score
+from neuropipe.prediction.figures import prediction_figures
+from neuropipe.prediction.rows import Row, TargetResult
+from neuropipe.prediction.targets import Target
+from neuropipe.stats.prediction_scores import Classification, Regression, Score
 
 
 def _score(value, low=None, high=None, null=(0.4, 0.5, 0.6)):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.covariance import LedoitWolf
 
-from neuropipe.connectivity.model import (
+from neuropipe.stats.connectivity_matrices import (
     correlation,
     edges,
     expm,

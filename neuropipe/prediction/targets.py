@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neuropipe.connectivity.settings import ConnectivitySettings
 from neuropipe.errors import UnfitRecordingError
+from neuropipe.prediction.settings import PredictionSettings
 
 __all__ = ["Target", "confound_matrix", "is_missing", "read_target", "split_groups"]
 
@@ -79,7 +79,7 @@ def _first_text(values: Sequence[Any]) -> Any:
     return next(value for value in values if value is not None and _number(value) is None)
 
 
-def read_target(name: str, table: pd.DataFrame, settings: ConnectivitySettings) -> Target:
+def read_target(name: str, table: pd.DataFrame, settings: PredictionSettings) -> Target:
     """Read a column as classes or numbers.
 
     Parameters
@@ -87,7 +87,7 @@ def read_target(name: str, table: pd.DataFrame, settings: ConnectivitySettings) 
     name : str
     table : pandas.DataFrame
         One row a subject.
-    settings : ConnectivitySettings
+    settings : PredictionSettings
 
     Raises
     ------
@@ -125,7 +125,7 @@ def _label(value: Any) -> str:
 
 
 def _classes(
-    name: str, labels: list[str | None], table: pd.DataFrame, settings: ConnectivitySettings
+    name: str, labels: list[str | None], table: pd.DataFrame, settings: PredictionSettings
 ) -> Target:
     present = [label for label in labels if label is not None]
     sizes = {label: present.count(label) for label in sorted(set(present))}
@@ -160,13 +160,13 @@ def _classes(
     return Target(name, tuple(order), codes)
 
 
-def split_groups(table: pd.DataFrame, settings: ConnectivitySettings) -> list[str]:
+def split_groups(table: pd.DataFrame, settings: PredictionSettings) -> list[str]:
     """What must stay on one side of a split: the subject, or its family where a column tells it.
 
     Parameters
     ----------
     table : pandas.DataFrame
-    settings : ConnectivitySettings
+    settings : PredictionSettings
 
     Returns
     -------

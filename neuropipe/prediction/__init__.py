@@ -1,0 +1,1 @@
+"""Prediction of participants' labels from features of recordings: what all analyses share."""
