@@ -7,8 +7,10 @@ change reruns that part and what hangs on it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from neuropipe.brainmae.settings import BrainmaeSettings
 from neuropipe.connectivity.settings import ConnectivitySettings
 from neuropipe.ingest.formats import READERS
 from neuropipe.quality.settings import QualitySettings
@@ -32,6 +34,8 @@ class Part:
         Where it applies.
     per_dataset : bool
         Whether it also has a result over the whole dataset.
+    steps : mapping of str to tuple of str
+        Modules of steps that run before its results and that only their own code shall repeat.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Part:
     modules: tuple[str, ...]
     modalities: tuple[str, ...]
     per_dataset: bool = False
+    steps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 QUALITY = Part(
@@ -51,10 +56,18 @@ CONNECTIVITY = Part(
     ("fmri", "calcium"),
     per_dataset=True,
 )
+BRAINMAE = Part(
+    "brainmae",
+    BrainmaeSettings,
+    ("brainmae.commands",),
+    ("fmri",),
+    per_dataset=True,
+    steps={"pretrain": ("brainmae.learn",), "finetune": ("brainmae.label_models",)},
+)
 REPORT = Part("report", ReportSettings, ("report.commands",), QUALITY.modalities)
 
 #: Analyses in the order of the report's sections.
-ANALYSES = (CONNECTIVITY,)
+ANALYSES = (CONNECTIVITY, BRAINMAE)
 PARTS = {part.name: part for part in (QUALITY, *ANALYSES, REPORT)}
 
 

@@ -28,9 +28,13 @@ app = typer.Typer(
 )
 manifest_app = typer.Typer(no_args_is_help=True, help="Add, lock and check datasets.")
 connectivity_app = typer.Typer(no_args_is_help=True, help="Static functional connectivity.")
+brainmae_app = typer.Typer(
+    no_args_is_help=True, help="Masked autoencoding of ROI time series (BrainMAE)."
+)
 report_app = typer.Typer(no_args_is_help=True, help="Build report pages.")
 app.add_typer(manifest_app, name="manifest")
 app.add_typer(connectivity_app, name="connectivity")
+app.add_typer(brainmae_app, name="brainmae")
 app.add_typer(report_app, name="report")
 
 Settings = Annotated[str, typer.Option(help="Validated settings as JSON.")]
@@ -238,6 +242,113 @@ def connectivity_group(
     run(dataset=dataset, lock=lock, recordings=recordings, settings=settings, output=output)
 
 
+Models = Annotated[Path, typer.Option(help="Folder of the dataset's pretrained models.")]
+Scratch = Annotated[
+    Path | None, typer.Option(help="Where an interrupted training is kept, and taken up again.")
+]
+Recordings = Annotated[Path, typer.Option(help="Folder of the recordings' NetCDF files.")]
+
+
+@brainmae_app.command("pretrain")
+def brainmae_pretrain(
+    dataset: Annotated[str, typer.Argument(help="Name in the manifest.")],
+    model: Annotated[str, typer.Argument(help="final, or seed-<seed>_fold-<fold>.")],
+    lock: Lock,
+    recordings: Recordings,
+    output: Output,
+    settings: Settings = "{}",
+    scratch: Scratch = None,
+    with_lock: Annotated[
+        list[Path] | None, typer.Option(help="Lock of another dataset that joins; repeatable.")
+    ] = None,
+    with_recordings: Annotated[
+        list[Path] | None, typer.Option(help="Its recordings; one for each --with-lock.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Another dataset's model, used instead of training one.")
+    ] = None,
+) -> None:
+    """Pretrain one model, and score it on the subjects that it leaves out."""
+    from neuropipe.brainmae.commands import brainmae_pretrain as run
+
+    run(
+        dataset=dataset,
+        model=model,
+        lock=lock,
+        recordings=recordings,
+        settings=settings,
+        output=output,
+        scratch=scratch,
+        more=list(zip(with_lock or [], with_recordings or [], strict=True)),
+        weights=weights,
+    )
+
+
+@brainmae_app.command("finetune")
+def brainmae_finetune(
+    dataset: Annotated[str, typer.Argument(help="Name in the manifest.")],
+    target: Annotated[str, typer.Argument(help="Column of the participants.")],
+    lock: Lock,
+    recordings: Recordings,
+    models: Models,
+    output: Output,
+    settings: Settings = "{}",
+    scratch: Scratch = None,
+) -> None:
+    """Predict one target by networks that are trained for it, in the folds of the dataset."""
+    from neuropipe.brainmae.commands import brainmae_finetune as run
+
+    run(
+        dataset=dataset,
+        target=target,
+        lock=lock,
+        recordings=recordings,
+        models=models,
+        settings=settings,
+        output=output,
+        scratch=scratch,
+    )
+
+
+@brainmae_app.command("recording")
+def brainmae_recording(
+    recording: Annotated[Path, typer.Argument(help="A recording's NetCDF file.")],
+    models: Models,
+    output: Output,
+    settings: Settings = "{}",
+) -> None:
+    """Embed one recording, and show how well its hidden ROIs are filled in."""
+    from neuropipe.brainmae.commands import brainmae_recording as run
+
+    run(recording=recording, models=models, settings=settings, output=output)
+
+
+@brainmae_app.command("group")
+def brainmae_group(
+    dataset: Annotated[str, typer.Argument(help="Name in the manifest.")],
+    lock: Lock,
+    recordings: Recordings,
+    models: Models,
+    output: Output,
+    settings: Settings = "{}",
+    predictions: Annotated[
+        list[Path] | None, typer.Option(help="Of `brainmae finetune`; repeatable.")
+    ] = None,
+) -> None:
+    """BrainMAE over a dataset: reconstruction, embeddings, and what they predict."""
+    from neuropipe.brainmae.commands import brainmae_group as run
+
+    run(
+        dataset=dataset,
+        lock=lock,
+        recordings=recordings,
+        models=models,
+        settings=settings,
+        output=output,
+        predictions=predictions or [],
+    )
+
+
 Card = Annotated[str, typer.Option(help="Name, title, modality, licence, citation as JSON.")]
 
 
@@ -282,7 +393,7 @@ def report_home(
 
 @app.command()
 def validate(
-    name: Annotated[str, typer.Argument(help="simulate or connectivity.")],
+    name: Annotated[str, typer.Argument(help="simulate, connectivity or brainmae.")],
     output: Annotated[Path | None, typer.Option(help="JSON file for the figures.")] = None,
     full: Annotated[bool, typer.Option("--full", help="The long proofs too.")] = False,
 ) -> None:
@@ -294,7 +405,7 @@ def validate(
 
 @app.command()
 def benchmark(
-    name: Annotated[str, typer.Argument(help="ingest.")],
+    name: Annotated[str, typer.Argument(help="ingest or brainmae.")],
     output: Annotated[Path | None, typer.Option(help="JSON file for the figures.")] = None,
 ) -> None:
     """Time a part beside its peers in one run."""

@@ -85,7 +85,9 @@ def config_schema() -> str:
     return json.dumps(schema | Config.model_json_schema(), indent=1) + "\n"
 
 
-def _yaml_lines(model: type[BaseModel], depth: int) -> Iterator[str]:
+def _yaml_lines(
+    model: type[BaseModel], depth: int, defaults: BaseModel | None = None
+) -> Iterator[str]:
     pad = "  " * depth
     for name, field in model.model_fields.items():
         if depth == 0:
@@ -95,9 +97,9 @@ def _yaml_lines(model: type[BaseModel], depth: int) -> Iterator[str]:
         nested = _nested(field)
         if nested is not None:
             yield f"{pad}{name}:" if nested.model_fields else f"{pad}{name}: {{}}"
-            yield from _yaml_lines(nested, depth + 1)
+            yield from _yaml_lines(nested, depth + 1, _default(name, field, defaults))
         else:
-            yield f"{pad}{name}: {_flow(_default(field))}"
+            yield f"{pad}{name}: {_flow(_default(name, field, defaults))}"
 
 
 def _comment(text: str, pad: str) -> Iterator[str]:
@@ -118,7 +120,10 @@ def _nested(field: FieldInfo) -> type[BaseModel] | None:
     return None if any(f.is_required() for f in kind.model_fields.values()) else kind
 
 
-def _default(field: FieldInfo) -> Any:
+def _default(name: str, field: FieldInfo, defaults: BaseModel | None) -> Any:
+    """Default of a field; a section may have others than its model."""
+    if defaults is not None:
+        return getattr(defaults, name)
     return field.get_default(call_default_factory=True)
 
 
@@ -135,13 +140,14 @@ def _table(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     yield from _rows(model, prefix)
 
 
-def _rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
+def _rows(model: type[BaseModel], prefix: str, defaults: BaseModel | None = None) -> Iterator[str]:
     for name, field in model.model_fields.items():
         nested = _nested(field)
         if nested is not None:
-            yield from _rows(nested, f"{prefix}{name}.")
+            yield from _rows(nested, f"{prefix}{name}.", _default(name, field, defaults))
             continue
-        default = "required" if field.is_required() else f"`{_flow(_default(field))}`"
+        value = None if field.is_required() else _flow(_default(name, field, defaults))
+        default = "required" if value is None else f"`{value}`"
         meaning = (field.description or "").replace("|", "\\|")
         yield f"| `{prefix}{name}` | {_type(field)} | {default} | {meaning} |"
 

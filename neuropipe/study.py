@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 from pydantic import Field
 
 from neuropipe.analyses import ANALYSES, PARTS, QUALITY, Part, reader_modules, simulator_modules
+from neuropipe.brainmae.names import Plan
+from neuropipe.brainmae.settings import BrainmaeSettings
 from neuropipe.connectivity.settings import ConnectivitySettings
 from neuropipe.errors import ManifestError, SettingsError
 from neuropipe.fingerprint import fingerprint
@@ -65,6 +67,9 @@ class Config(Settings):
     connectivity: ConnectivitySettings = Field(
         default=ConnectivitySettings(), description="static functional connectivity"
     )
+    brainmae: BrainmaeSettings = Field(
+        default=BrainmaeSettings(), description="masked autoencoding of ROI time series"
+    )
     report: ReportSettings = Field(default=ReportSettings(), description="report pages")
 
 
@@ -109,6 +114,8 @@ class Study:
             study.read_settings(name)
             for part in dataset.analyses:
                 study.settings(name, part)
+            if any(part.name == "brainmae" for part in study.analyses(name)):
+                study.check_other_datasets(name)
         return study
 
     @cached_property
@@ -294,6 +301,39 @@ class Study:
             return _fingerprint(simulator_modules(source.simulate))
         return _fingerprint(PARTS[part].modules)
 
+    @_remembered
+    def step_code(self, part: str, step: str) -> str:
+        """Fingerprint of the code of a step of a part."""
+        return _fingerprint(PARTS[part].steps[step])
+
+    def check_other_datasets(self, name: str) -> None:
+        """Check the datasets that a dataset's models are trained with or taken from.
+
+        Raises
+        ------
+        ManifestError
+            If one is the dataset itself, is not enabled, or has no such analysis.
+        """
+        settings = BrainmaeSettings.model_validate_json(self.settings(name, "brainmae"))
+        for other in (*settings.pretrain_with, *filter(None, [settings.weights_of])):
+            able = [
+                found
+                for found in self.datasets
+                if found != name and any(part.name == "brainmae" for part in self.analyses(found))
+            ]
+            if other not in able:
+                raise ManifestError(
+                    f"manifest: datasets.{name}.analyses.brainmae names dataset {other!r}",
+                    f"another enabled dataset with that analysis ({', '.join(able) or 'none'})",
+                    "correct the name",
+                )
+
+    @_remembered
+    def brainmae(self, name: str) -> Plan:
+        """Models and targets of a dataset."""
+        settings = BrainmaeSettings.model_validate_json(self.settings(name, "brainmae"))
+        return Plan(settings, [found.subject for found in self._locks[name].values()])
+
     def results_of(self, name: str, subject: str) -> list[str]:
         """Result folders that a subject's page is made of, in the order of its sections.
 
@@ -313,6 +353,15 @@ class Study:
         for part in self.analyses(name):
             folders += [f"results/{name}/{part.name}/{r}" for r in recordings]
         return folders
+
+    def unfinished_pages(self, name: str) -> list[tuple[str, str, list[str]]]:
+        """Subjects without a page, the page's path, and the result folders that are there."""
+        found = []
+        for subject, page in zip(self.subjects(name), self.pages(name), strict=True):
+            folders = [f for f in self.results_of(name, subject) if Path(f).is_dir()]
+            if folders and not Path(page).exists():
+                found.append((subject, page, folders))
+        return found
 
     def pages(self, name: str) -> list[str]:
         """Report pages of a dataset's subjects."""

@@ -23,6 +23,12 @@ PROOFS = {
         "neuropipe.simulate.stimuli_checks",
     ),
     "connectivity": ("neuropipe.connectivity.validate",),
+    "brainmae": (
+        "neuropipe.brainmae.proofs.invariances",
+        "neuropipe.brainmae.proofs.reconstruction",
+        "neuropipe.brainmae.proofs.switching",
+        "neuropipe.brainmae.proofs.ablations",
+    ),
 }
 
 

@@ -15,7 +15,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from neuropipe.brainmae.segments import Segments, native_segments, segment_crops
+from neuropipe.brainmae.segments import (
+    Segments,
+    native_points,
+    native_segments,
+    segment_crops,
+)
 from neuropipe.brainmae.settings import BrainmaeSettings, SegmentSettings
 from neuropipe.errors import InputError, UnfitRecordingError
 from neuropipe.prediction.participants import participant_labels
@@ -23,7 +28,9 @@ from neuropipe.recording import MISSING, Recording
 from neuropipe.stats.connectivity_matrices import varying
 from neuropipe.units import draw_units
 
-__all__ = ["Run", "Runs", "read_runs", "runs_of_arrays"]
+__all__ = ["Run", "Runs", "cut", "read_runs", "runs_of_arrays", "segment_seconds"]
+
+_FEWEST = 2  # segments of a run: features are also taken of its halves
 
 
 @dataclass(frozen=True)
@@ -112,21 +119,24 @@ class Runs:
 
     def values(self, i: int) -> np.ndarray:
         """Series of a run, shape (n_samples, n_rois)."""
-        first, run = int(self.start[i]), self.runs[i]
-        z = self.series[first : first + run.n_samples]
-        if self.scale is None:
-            return z
-        return standardised(z * run.sd + run.mean, *self.scale)
+        z, run = self._stored(i), self.runs[i]
+        return z if self.scale is None else standardised(z * run.sd + run.mean, *self.scale)
+
+    def _stored(self, i: int) -> np.ndarray:
+        """Series of a run in z units of its own."""
+        first = int(self.start[i])
+        return self.series[first : first + self.runs[i].n_samples]
 
     def scaled(self, scale: tuple[np.ndarray, np.ndarray]) -> Runs:
         """The same series standardised by a common mean and sd, in the recordings' unit."""
-        return replace(self, scale=scale)
+        mean, sd = (np.asarray(part, dtype=np.float64) for part in scale)
+        return replace(self, scale=(mean, sd))
 
     def pooled_scale(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and sd of every ROI over all runs, in the unit of the recordings."""
         means = np.stack([run.mean for run in self.runs])
         variance = np.stack([run.sd for run in self.runs]) ** 2
-        weight = np.where(np.isfinite(means), [[run.n_samples] for run in self.runs], 0)
+        weight = np.stack([np.isfinite(self._stored(i)).sum(axis=0) for i in range(len(means))])
         total = np.maximum(weight.sum(axis=0), 1)
         mean = np.nansum(weight * np.nan_to_num(means), axis=0) / total
         spread = np.nan_to_num(variance + (means - mean) ** 2)
@@ -170,12 +180,13 @@ class Runs:
 
     def n_segments(self, i: int, settings: SegmentSettings) -> int:
         """Whole segments of a run."""
-        return int(self.runs[i].duration / settings.duration + 1e-6)
+        return _whole(self.runs[i].duration, segment_seconds(settings, self.runs[i].step))
 
     def segments(self, i: int, settings: SegmentSettings) -> Segments:
         """All whole segments of a run, from its start; a batch of one."""
         n = self.n_segments(i, settings)
-        series, step, left = self.crops([i], [0], n * settings.duration)
+        duration = n * segment_seconds(settings, self.runs[i].step)
+        series, step, left = self.crops([i], [0], duration)
         return cut(series, step, left, settings, n_segments=n)
 
     def n_points(self, settings: SegmentSettings) -> int:
@@ -195,7 +206,18 @@ class Runs:
                 "one repetition time in all runs",
                 "set native_tr to false",
             )
-        return int(max(2, round(settings.duration / steps[0])))
+        return native_points(settings.duration, steps[0])
+
+
+def segment_seconds(settings: SegmentSettings, step: float) -> float:
+    """Length of a segment in s: whole samples of `step` s where `native_tr` is set."""
+    duration = settings.duration
+    return native_points(duration, step) * step if settings.native_tr else duration
+
+
+def _whole(duration: float, length: float) -> int:
+    """How often a length fits, but for rounding."""
+    return int(duration / length + 1e-6)
 
 
 def cut(
@@ -315,7 +337,8 @@ def read_runs(
     if not facts:
         raise UnfitRecordingError(
             "no recording can be used; the first: " + (unfit[0] if unfit else "there is none"),
-            f"signals of {settings.min_rois} ROIs over {_shortest(settings):g} s",
+            f"signals of {settings.min_rois} ROIs over {_FEWEST} segments of "
+            f"{settings.segments.duration:g} s",
             "leave brainmae out of this dataset's analyses",
         )
     parcellation = _one_parcellation(facts)
@@ -327,21 +350,21 @@ def read_runs(
         if share < 1 - settings.max_missing_rois:
             unfit.append(f"{fact.recording} has {share:.0%} of the {len(names)} ROIs")
         else:
-            kept.append(fact.recording)
+            kept.append((fact.dataset, fact.recording))
     if not kept:
         raise UnfitRecordingError(
             f"no recording has its ROIs: {unfit[-1]}",
             f"at least {1 - settings.max_missing_rois:.0%} of them",
             "use data of the same parcellation, or raise max_missing_rois",
         )
-    total = sum(fact.n_samples for fact in facts if fact.recording in set(kept))
+    total = sum(f.n_samples for f in facts if (f.dataset, f.recording) in set(kept))
     series = np.memmap(folder / "series.dat", np.float32, "w+", shape=(total, len(names)))
     runs: list[Run] = []
     start, place = [], 0
     for recording in recordings():
-        if recording.recording not in kept:
+        if (recording.dataset, recording.recording) not in kept:
             continue
-        values, run = _run(recording, names)
+        values, run = _run(recording, names, settings.max_missing)
         series[place : place + len(values)] = values
         start.append(place)
         runs.append(run)
@@ -357,15 +380,12 @@ def read_runs(
 class _Fact:
     """What the first look at a recording tells."""
 
+    dataset: str
     recording: str
     n_samples: int
     units: pd.DataFrame
     present: set[str]
     parcellation: str
-
-
-def _shortest(settings: BrainmaeSettings) -> float:
-    return 2 * settings.segments.duration
 
 
 def _survey(
@@ -385,10 +405,12 @@ def _fact(recording: Recording, settings: BrainmaeSettings) -> _Fact:
     name = f"recording {recording.recording}"
     if recording.signals is None:
         raise UnfitRecordingError(f"{name} has no signals", "ROI series", "leave it out")
-    if recording.duration < _shortest(settings):
+    assert recording.sampling_rate is not None
+    length = segment_seconds(settings.segments, 1 / recording.sampling_rate)
+    if _whole(recording.duration, length) < _FEWEST:
         raise UnfitRecordingError(
             f"{name} lasts {recording.duration:.0f} s",
-            f"at least two segments of {settings.segments.duration:g} s",
+            f"at least two segments of {length:g} s",
             "leave it out, or shorten segments.duration",
         )
     values = recording.signals.values
@@ -401,6 +423,7 @@ def _fact(recording: Recording, settings: BrainmaeSettings) -> _Fact:
         )
     present = {str(u) for u, good in zip(recording.units.index, usable, strict=True) if good}
     return _Fact(
+        recording.dataset,
         recording.recording,
         len(values),
         recording.units,
@@ -449,12 +472,12 @@ def _rows(facts: Sequence[_Fact], names: list[str]) -> pd.DataFrame:
     return every.reindex(names)
 
 
-def _run(recording: Recording, names: Sequence[str]) -> tuple[np.ndarray, Run]:
+def _run(recording: Recording, names: Sequence[str], max_missing: float) -> tuple[np.ndarray, Run]:
     assert recording.signals is not None
     assert recording.sampling_rate is not None
     where = recording.units.index.get_indexer(pd.Index(names, dtype=object))
     values = recording.signals.values[:, np.maximum(where, 0)].astype(np.float64)
-    values[:, where < 0] = np.nan
+    values[:, (where < 0) | (np.isnan(values).mean(axis=0) > max_missing)] = np.nan
     mean, sd = _scale(values)
     run = Run(
         recording.dataset,

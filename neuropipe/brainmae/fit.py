@@ -139,6 +139,8 @@ def card(
         "analysis": "brainmae",
         "model": settings.model.model_dump(mode="json"),
         "segments": settings.segments.model_dump(mode="json"),
+        "mask": settings.mask.model_dump(mode="json"),
+        "optimisation": settings.pretraining.model_dump(mode="json"),
         "units": [str(name) for name in runs.units.index],
         "parcellation": runs.parcellation,
         "scaler": {"kind": settings.scaler, "mean": mean.tolist(), "sd": sd.tolist()},

@@ -59,6 +59,14 @@ class Wiener:
         self.penalty_ = _JITTER * _mean_variance(self.covariance_)
         return self
 
+    @classmethod
+    def of(cls, mean: np.ndarray, covariance: np.ndarray) -> Self:
+        """The filter of a known mean (n_rois,) and covariance (n_rois, n_rois)."""
+        made = cls()
+        made.mean_, made.covariance_ = mean, covariance
+        made.penalty_ = _JITTER * _mean_variance(covariance)
+        return made
+
     def predict(self, x: np.ndarray, visible: np.ndarray) -> np.ndarray:
         """Fill in what is not visible; see `imputation.Predictor`."""
         check_segments(x, visible)

@@ -9,16 +9,17 @@ Axis legend: k segments of the run, n ROIs, l points, d width.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from neuropipe.brainmae.features import Block, run_blocks
 from neuropipe.brainmae.model import BrainMAE
 from neuropipe.brainmae.segments import Segments
 
-__all__ = ["RunEmbedding", "embed", "fill_in", "run_features", "windows"]
+__all__ = ["RunEmbedding", "embed", "fill_in", "parts_of", "windows"]
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,15 @@ class RunEmbedding:
         State of each segment in the context of its window.
     attention : array of shape (k,)
         Share of the run's token that flows from each segment (attention rollout); sums to 1.
+    blocks : dict of str to array of shape (f,)
+        Features of the run, see `neuropipe.brainmae.features.run_blocks`.
     """
 
     run: np.ndarray
     states: np.ndarray
     latents: np.ndarray
     attention: np.ndarray
+    blocks: dict[Block, np.ndarray]
 
 
 def windows(n_segments: int, size: int) -> list[tuple[slice, slice]]:
@@ -68,28 +72,20 @@ def windows(n_segments: int, size: int) -> list[tuple[slice, slice]]:
     return found
 
 
-def _parts(segments: Segments, size: int) -> Iterator[tuple[Segments, slice, slice]]:
+def parts_of(segments: Segments, size: int) -> Iterator[tuple[Segments, slice, slice]]:
+    """Windows of runs, with `windows`' slices; time starts anew in each."""
     for where, new in windows(segments.x.shape[1], size):
-        start = segments.start[:, where]
-        yield (
-            Segments(
-                segments.x[:, where],
-                segments.valid[:, where],
-                segments.present[:, where],
-                start - start[:, :1],
-            ),
-            where,
-            new,
-        )
+        part = segments.pick(slice(None), where)
+        yield replace(part, start=part.start - part.start[:, :1]), where, new
 
 
 @torch.no_grad()
-def fill_in(model: BrainMAE, segments: Segments, hidden: Tensor, size: int) -> Tensor:
+def fill_in(model: nn.Module, segments: Segments, hidden: Tensor, size: int) -> Tensor:
     """Reconstruct runs of which some ROIs are hidden.
 
     Parameters
     ----------
-    model : BrainMAE
+    model : BrainMAE or another network of the same call
         In evaluation mode.
     segments : Segments
         Of runs, on the model's device.
@@ -102,7 +98,7 @@ def fill_in(model: BrainMAE, segments: Segments, hidden: Tensor, size: int) -> T
     tensor of shape (b, k, n, l)
     """
     out = torch.zeros_like(segments.x)
-    for part, where, new in _parts(segments, size):
+    for part, where, new in parts_of(segments, size):
         given = part.present & ~hidden[:, where]
         predicted = model(part.x, given, part.valid, part.start)
         out[:, where][:, new] = predicted[:, new].to(out.dtype)
@@ -125,47 +121,25 @@ def embed(model: BrainMAE, segments: Segments, size: int) -> RunEmbedding:
     n, d = segments.x.shape[1], model.settings.width
     states, latents = (np.zeros((n, d), dtype=np.float32) for _ in range(2))
     attention = np.zeros(n)
-    runs, weights = [], []
-    for part, where, new in _parts(segments, size):
+    runs, weights, rois = [], [], []
+    for part, where, new in parts_of(segments, size):
         encoded = model.encode(part.x, part.present, part.valid, part.start)
         states[where][new] = encoded.states[0, new].float().cpu().numpy()
         latents[where][new] = encoded.segments[0, new].float().cpu().numpy()
         flow = model.temporal.rollout(encoded.states, part.valid, part.start)
         n_new = new.stop - new.start
         attention[where][new] = flow[0, new].float().cpu().numpy()
+        rois.append(encoded.rois[:, new].float())
         runs.append(encoded.run[0].float().cpu().numpy())
         weights.append(n_new)
     total = attention.sum()
+    run = np.average(runs, axis=0, weights=weights)
+    token = torch.from_numpy(run)[None].to(segments.x.device)
+    blocks = run_blocks(torch.cat(rois, dim=1), token, segments.valid)
     return RunEmbedding(
-        run=np.average(runs, axis=0, weights=weights),
+        run=run,
         states=states,
         latents=latents,
         attention=attention / total if total > 0 else attention,
+        blocks={name: block[0].cpu().numpy() for name, block in blocks.items()},
     )
-
-
-def run_features(found: RunEmbedding) -> np.ndarray:
-    """Features of a run for linear probes on frozen weights.
-
-    Parameters
-    ----------
-    found : RunEmbedding
-
-    Returns
-    -------
-    array of shape (6 d,)
-        The run's token; of the segments' states mean, standard deviation and root mean square
-        step from one to the next (how much and how fast the run changes); of the latent states
-        mean and standard deviation.
-    """
-    steps = np.diff(found.states, axis=0)
-    return np.concatenate(
-        [
-            found.run,
-            found.states.mean(axis=0),
-            found.states.std(axis=0),
-            np.sqrt((steps**2).mean(axis=0)) if len(steps) else np.zeros_like(found.run),
-            found.latents.mean(axis=0),
-            found.latents.std(axis=0),
-        ]
-    ).astype(np.float32)

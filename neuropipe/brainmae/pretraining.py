@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from neuropipe.brainmae.data import Runs, cut
+from neuropipe.brainmae.data import Runs, cut, segment_seconds
 from neuropipe.brainmae.inference import fill_in
 from neuropipe.brainmae.masking import draw_hidden, reconstruction_loss, squared_errors
 from neuropipe.brainmae.model import BrainMAE
@@ -50,7 +50,8 @@ class Crops:
 
     def __init__(self, runs: Runs, settings: BrainmaeSettings) -> None:
         self.runs, self.settings = runs, settings
-        self.duration = settings.segments.n_segments * settings.segments.duration
+        length = segment_seconds(settings.segments, float(runs.steps.max()))
+        self.duration = settings.segments.n_segments * length
         # A crop may start at any sample from which it, or the whole run, still fits.
         last = [run.n_samples - int(np.ceil(self.duration / run.step)) for run in runs.runs]
         self.n_starts = torch.tensor([max(0, n) + 1 for n in last])
@@ -118,6 +119,9 @@ class PretrainTask(TrainingTask):
         runs, mask = self.crops.runs, self.settings.mask
         chosen = torch.randint(len(runs.runs), (size,), generator=generator)
         segments = self.crops.draw(chosen, generator, self.device, augment=True)
+        if mask.sign_flips:
+            sign = 1.0 - 2.0 * torch.randint(2, (size, 1, 1, 1), generator=generator)
+            segments = replace(segments, x=segments.x * sign.to(self.device))
         ratio = mask.low + (mask.high - mask.low) * torch.rand(size, generator=generator)
         if self.settings.model.variant == "ae":
             ratio = torch.zeros(size)
@@ -159,15 +163,18 @@ class PretrainTask(TrainingTask):
         return parameter_groups(self.model, self.settings.embedding_lr_scale)
 
     def fingerprint(self) -> str:
-        """The runs, the settings and the initial weights' shapes."""
+        """The runs with their means and spreads, some of their samples, and the settings."""
         runs = self.crops.runs
         facts = [
             self.settings.model_dump_json(exclude={"pretraining", "finetuning"}),
             *(f"{run.owner} {run.recording} {run.n_samples} {run.step}" for run in runs.runs),
             *map(str, runs.units.index),
-            hashlib.sha256(runs.series[:: max(1, len(runs.series) // 64)].tobytes()).hexdigest(),
         ]
-        return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+        digest = hashlib.sha256("\n".join(facts).encode())
+        for run in runs.runs:
+            digest.update(run.mean.tobytes() + run.sd.tobytes())
+        digest.update(runs.series[:: max(1, len(runs.series) // 64)].tobytes())
+        return digest.hexdigest()
 
 
 def parameter_groups(model: BrainMAE, embedding_scale: float) -> list[dict[str, Any]]:

@@ -41,6 +41,7 @@ __all__ = [
     "drawn_segments",
     "evaluation_masks",
     "masked_r2",
+    "named_predictors",
     "pooled_r2",
     "score_predictors",
     "score_rows",
@@ -61,6 +62,11 @@ def default_predictors(seed: int = 0) -> list[Predictor]:
         Wiener(),
         SpatioTemporalWiener(seed=seed),
     ]
+
+
+def named_predictors(names: Sequence[str], seed: int = 0) -> list[Predictor]:
+    """Some of the baselines, by their names; `seed` is that of their inner folds."""
+    return [predictor for predictor in default_predictors(seed) if predictor.name in names]
 
 
 def drawn_segments(n_runs: int, n_segments: int, max_patterns: int | None, seed: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Segments", "native_segments", "resample", "segment_crops"]
+__all__ = ["Segments", "native_points", "native_segments", "resample", "segment_crops"]
 
 _ENOUGH = 0.5  # share of a point's filter weight that must rest on measured samples
 
@@ -39,6 +39,11 @@ class Segments:
     valid: Tensor
     present: Tensor
     start: Tensor
+
+    def pick(self, runs: slice, segments: slice = slice(None)) -> Segments:
+        """Some of the runs and segments; the times stay as they are."""
+        parts = (self.x, self.valid, self.present, self.start)
+        return Segments(*(part[runs, segments] for part in parts))
 
     def to(self, device: torch.device) -> Segments:
         """The same on a device."""
@@ -82,7 +87,7 @@ def resample(series: Tensor, step: Tensor, times: Tensor, width: Tensor) -> tupl
     read = series[rows, index].view(b, times.shape[1], n_taps, n)
     known = torch.isfinite(read) & inside[..., None]
     measured = torch.einsum("bmp,bmpn->bmn", weight, known.to(weight.dtype))
-    total = torch.einsum("bmp,bmpn->bmn", weight, torch.where(known, read, 0.0))
+    total = torch.einsum("bmp,bmpn->bmn", weight, torch.where(known, read, 0.0).to(weight.dtype))
     return total / measured.clamp_min(1e-6), measured
 
 
@@ -119,7 +124,7 @@ def segment_crops(
     Segments
     """
     if slower is not None:
-        series, step = _slowed(series, step, torch.maximum(slower, step), length)
+        series, step = _slowed(series, step, torch.maximum(slower, step))
     device = series.device
     starts = torch.arange(n_segments, device=device) * duration
     spacing = duration / n_points
@@ -136,21 +141,30 @@ def segment_crops(
     return Segments(x.contiguous(), valid, present, starts.expand(b, n_segments))
 
 
-def _slowed(series: Tensor, step: Tensor, slower: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+def _slowed(series: Tensor, step: Tensor, slower: Tensor) -> tuple[Tensor, Tensor]:
     """Resample crops to longer repetition times, each its own."""
     n_out = int(torch.ceil(series.shape[1] * step / slower).max().item())
     index = torch.arange(n_out, device=series.device)
     times = (index + 0.5) * slower[:, None] - step[:, None] / 2
     values, measured = resample(series, step, times, slower)
-    beyond = (index + 0.5) * slower[:, None] > length[:, None]
-    missing = (measured < _ENOUGH) | beyond[..., None]
-    return torch.where(missing, torch.nan, values), slower
+    return torch.where(measured < _ENOUGH, torch.nan, values), slower
+
+
+def native_points(duration: float, step: float) -> int:
+    """Samples of a segment that is not resampled: round(tau / TR), at least two.
+
+    Parameters
+    ----------
+    duration, step : float
+        tau and TR in s; TR counts to four decimals.
+    """
+    return max(2, round(duration / round(step, 4)))
 
 
 def native_segments(
     series: Tensor, step: Tensor, length: Tensor, *, n_segments: int, duration: float
 ) -> Segments:
-    """Cut crops of one repetition time into segments of round(tau / TR) samples.
+    """Cut crops of one repetition time into segments of round(tau / TR) samples, end to end.
 
     Parameters
     ----------
@@ -160,12 +174,12 @@ def native_segments(
     Returns
     -------
     Segments
-        A segment starts at the sample nearest to its start in s.
+        No two share a sample: what is hidden in one cannot be read off the next.
     """
     time = float(step[0])
-    n_points = max(2, round(duration / time))
-    starts = torch.arange(n_segments, device=series.device) * duration
-    first = torch.round(starts / time).long()
+    n_points = native_points(duration, time)
+    first = torch.arange(n_segments, device=series.device) * n_points
+    starts = first * time
     index = (first[:, None] + torch.arange(n_points, device=series.device)).view(-1)
     index = index.clamp_max(series.shape[1] - 1)
     b, _, n = series.shape

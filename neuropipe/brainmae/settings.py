@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from neuropipe.prediction.settings import PredictionSettings
-from neuropipe.settings import Settings
+from neuropipe.settings import Settings, distinct
 from neuropipe.training.settings import OptimisationSettings
 
 Variant = Literal["sg", "ag", "fdg", "vanilla", "ae", "possg"]
@@ -77,6 +77,17 @@ class SegmentSettings(Settings):
         "such as [0.7, 2.0]",
     )
 
+    @model_validator(mode="after")
+    def _resampled(self) -> SegmentSettings:
+        if self.tr_augmentation is None:
+            return self
+        low, high = self.tr_augmentation
+        if not 0 < low <= high <= self.duration:
+            raise ValueError("tr_augmentation is no range of times between 0 and duration")
+        if self.native_tr:
+            raise ValueError("tr_augmentation resamples what native_tr leaves as it is")
+        return self
+
 
 class MaskSettings(Settings):
     """What is hidden, and how much it weighs."""
@@ -87,6 +98,11 @@ class MaskSettings(Settings):
     )
     weight: float = Field(
         default=0.75, ge=0, le=1, description="lambda: weight of the error of hidden ROIs"
+    )
+
+    sign_flips: bool = Field(
+        default=True,
+        description="whether half of the training crops are negated: as likely, and twice the data",
     )
 
     @model_validator(mode="after")
@@ -106,15 +122,23 @@ class BrainmaeSettings(PredictionSettings):
     mask: MaskSettings = Field(default=MaskSettings(), description="masking and loss")
     pretraining: OptimisationSettings = Field(
         default=OptimisationSettings(
-            learning_rate=8e-3, batch_size=4, max_steps=1500, steps_per_epoch=100
+            learning_rate=8e-3, batch_size=4, max_steps=1500, steps_per_epoch=100, threads=1
         ),
         description="optimisation of the masked autoencoder; a sample is a crop of a run",
     )
     finetuning: OptimisationSettings = Field(
         default=OptimisationSettings(
-            learning_rate=1e-3, batch_size=16, max_steps=150, steps_per_epoch=50, patience=0
+            learning_rate=2e-4,
+            batch_size=8,
+            max_steps=100,
+            steps_per_epoch=50,
+            patience=0,
+            threads=1,
         ),
-        description="optimisation of a labelled task; the head learns ten times as fast",
+        description="optimisation of a labelled task, after the head's start by ridge regression",
+    )
+    head_lr_scale: float = Field(
+        default=5.0, gt=0, le=1000, description="learning rate of a label's head over the body's"
     )
     embedding_lr_scale: float = Field(
         default=5.0, gt=0, le=100, description="learning rate of ROI embeddings over the body's"
@@ -136,7 +160,7 @@ class BrainmaeSettings(PredictionSettings):
         description="one partition into folds and one set of networks a seed; three or more tell "
         "the spread over seeds",
     )
-    pool: tuple[str, ...] = Field(
+    pretrain_with: tuple[str, ...] = Field(
         default=(),
         description="other datasets of the same parcellation whose recordings join pretraining",
     )
@@ -150,6 +174,18 @@ class BrainmaeSettings(PredictionSettings):
         description="how targets are predicted: ridge on frozen embeddings, all weights "
         "fine-tuned, the same network from random weights",
     )
+    pool: tuple[Literal["token", "dynamics", "connectivity"], ...] = Field(
+        default=("connectivity", "dynamics"),
+        min_length=1,
+        description="features of a run that labels are told from: correlation between the states "
+        "of ROIs, how far these states move between segments, the run's token (the paper's)",
+    )
+    finetune_mask: float = Field(
+        default=0.3,
+        ge=0,
+        le=0.95,
+        description="largest share of ROIs hidden from a crop in fine-tuning, against overfitting",
+    )
     baselines: tuple[
         Literal["correlation", "tangent", "svm", "windows", "hmm", "coskewness", "cnn", "graph"],
         ...,
@@ -159,7 +195,31 @@ class BrainmaeSettings(PredictionSettings):
         "with a linear SVM, sliding-window states, HMM states, co-skewness, and networks on FC "
         "(BrainNetCNN-like, graph transformer)",
     )
-    ratios: tuple[float, ...] = Field(
+    peers: tuple[Literal["patch_mae", "jepa"], ...] = Field(
+        default=(),
+        description="other networks that are pretrained on the same runs for as many steps: a "
+        "masked autoencoder of one token a ROI and segment, and joint-embedding prediction; slow",
+    )
+    reconstruction_baselines: tuple[
+        Literal["mean", "interpolation", "AR", "PCA", "ridge", "Wiener", "spatio-temporal Wiener"],
+        ...,
+    ] = Field(
+        default=("mean", "interpolation", "AR", "PCA", "ridge", "Wiener"),
+        description="what stands beside the model in filling in hidden ROIs; the spatio-temporal "
+        "Wiener filter, the best linear predictor within a segment, is slow",
+    )
+    connectome_networks: OptimisationSettings = Field(
+        default=OptimisationSettings(
+            learning_rate=1e-3,
+            batch_size=16,
+            max_steps=150,
+            steps_per_epoch=50,
+            patience=0,
+            threads=1,
+        ),
+        description="optimisation of the networks on FC (cnn, graph)",
+    )
+    ratios: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
         default=(0.2, 0.5, 0.8),
         min_length=1,
         description="shares of hidden ROIs at which reconstruction is scored",
@@ -174,3 +234,31 @@ class BrainmaeSettings(PredictionSettings):
     max_rois: int = Field(
         default=600, ge=8, description="more ROIs than this (voxels) are thinned by their names"
     )
+
+    @field_validator(
+        "pretrain_with",
+        "finetune",
+        "pool",
+        "peers",
+        "baselines",
+        "reconstruction_baselines",
+        "ratios",
+    )
+    @classmethod
+    def _nothing_twice(cls, values: tuple[object, ...]) -> tuple[object, ...]:
+        return distinct(values)
+
+    @model_validator(mode="after")
+    def _possible_number(self) -> BrainmaeSettings:
+        if self.min_rois > self.max_rois:
+            raise ValueError("min_rois is above max_rois")
+        return self
+
+    @field_validator("pretraining", "finetuning", "connectome_networks", mode="before")
+    @classmethod
+    def _over_defaults(cls, value: Any, info: ValidationInfo) -> Any:
+        """A part of a section changes the section's own defaults, not those of all networks."""
+        if not isinstance(value, dict):
+            return value
+        assert info.field_name is not None
+        return cls.model_fields[info.field_name].get_default().model_dump() | value

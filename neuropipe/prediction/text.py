@@ -46,6 +46,8 @@ def prediction_methods(
     n_subjects: int,
     features: Sequence[str],
     trained_elsewhere: Sequence[str] = (),
+    *,
+    scaling: str = "they share one unit and were not scaled",
 ) -> str:
     """Methods text of the prediction of subjects' labels.
 
@@ -57,6 +59,8 @@ def prediction_methods(
         What the linear models predict from, such as the values of `CONNECTOMES`.
     trained_elsewhere : sequence of str
         Models whose rows come from `decision_row`.
+    scaling : str
+        What was done to the features besides centring.
 
     Returns
     -------
@@ -75,7 +79,7 @@ def prediction_methods(
     text += (
         f"). {settings.n_splits} folds kept {together} whole and were stratified by all classes "
         f"at once; they were redrawn for {len(settings.seeds)} seeds and shared by all models. "
-        "Features were centred by training subjects; they share one unit and were not scaled. "
+        f"Features were centred by training subjects; {scaling}. "
         "AUROC compares subjects of the same test fold only, because decision values of different "
         "models share no scale [Forman2010]; class boundaries lie halfway between the classes' "
         "leave-one-out means. R2 is measured against the training mean. Intervals are percentile "

@@ -15,6 +15,8 @@ from neuropipe.report.settings import ReportSettings
 from neuropipe.report.summary import QUALITY, Tally, find_metric, main_metric
 from neuropipe.results import GROUP, Metric, Result
 
+_OTHERS = {"report", "models", "predictions"}  # folders of a dataset that hold no results
+
 
 @dataclass(frozen=True)
 class Missing:
@@ -102,8 +104,8 @@ def collect(
 
 
 def _analyses(folder: Path) -> list[str]:
-    """Folders of results, the quality checks first; not the pages, nor the recordings' files."""
-    names = sorted(p.name for p in folder.iterdir() if p.name != "report" and _folders(p))
+    """Folders of results, the quality checks first; neither pages, models nor recordings' files."""
+    names = sorted(p.name for p in folder.iterdir() if p.name not in _OTHERS and _folders(p))
     return sorted(names, key=lambda name: name != QUALITY)
 
 

@@ -84,11 +84,13 @@ def read_checkpoint(scratch: Path, key: str) -> dict[str, Any] | None:
 
 
 def clear(scratch: Path) -> None:
-    """Remove the checkpoint, and the folder when nothing else is in it."""
-    for name in (NAME, _partial(NAME)):
-        (scratch / name).unlink(missing_ok=True)
-    if scratch.is_dir() and not any(scratch.iterdir()):
-        scratch.rmdir()
+    """Remove the checkpoints in a folder and below, and folders that hold nothing else."""
+    below = sorted(path for path in scratch.rglob("*") if path.is_dir())
+    for folder in (*reversed(below), scratch):
+        for name in (NAME, _partial(NAME)):
+            (folder / name).unlink(missing_ok=True)
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _partial(name: str) -> str:

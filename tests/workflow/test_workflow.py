@@ -61,17 +61,17 @@ REPORTS = {"default": 1, "report_subject": 3, "report_index": 1, "report_home": 
 @pytest.mark.parametrize(
     ("change", "rules"),
     [
-        ("{}", {}),
-        ("{quality: {fmri: {length: {good: 400, bad: 120}}}}", {"quality": 3, **REPORTS}),
+        ("connectivity: {}", {}),
+        ("quality: {fmri: {length: {good: 400, bad: 120}}}", {"quality": 3, **REPORTS}),
         (
-            "{connectivity: {n_permutations: 77}}",
+            "connectivity: {n_permutations: 77}",
             {"connectivity": 3, "connectivity_group": 1, **REPORTS},
         ),
     ],
 )
 def test_a_changed_setting_reruns_its_part(change: str, rules: dict[str, int], study: Path) -> None:
     manifest = study / "data_manifest.yaml"
-    manifest.write_text(MANIFEST + f"    analyses: {change}\n")
+    manifest.write_text(MANIFEST.replace("brainmae: false", f"brainmae: false, {change}"))
     assert planned_rules(study) == rules
 
 
@@ -182,7 +182,8 @@ def test_planning_a_thousand_recordings_is_quick(tmp_path: Path) -> None:
     [
         (MANIFEST.replace("rest:", "other:"), "neuropipe manifest lock other"),
         (MANIFEST.replace("modality: fmri", "modality: eeg"), "datasets.rest.modality is 'eeg'"),
-        (MANIFEST + "    analyses: {conectivity: {}}\n", "analyses.conectivity"),
+        (MANIFEST.replace("brainmae", "conectivity"), "analyses.conectivity"),
+        (MANIFEST.replace("false", "{weights_of: rest}"), "another enabled dataset"),
         (MANIFEST + "    read: {parcelation: x}\n", "parcelation"),
     ],
 )

@@ -165,3 +165,14 @@ def test_the_key_holds_what_matters_and_no_more() -> None:
         training_key(Tiny(7), quick(), 1, "fit"),
     ]
     assert len({key, *others}) == 5
+
+
+def test_all_checkpoints_below_a_folder_are_cleared(tmp_path):
+    for place in ("a", "b/c"):
+        (tmp_path / "scratch" / place).mkdir(parents=True)
+        (tmp_path / "scratch" / place / NAME).write_text("x")
+    (tmp_path / "scratch" / "b" / "mine").write_text("kept")
+    clear(tmp_path / "scratch")
+    assert [p.name for p in (tmp_path / "scratch").rglob("*") if p.is_file()] == ["mine"]
+    assert not (tmp_path / "scratch" / "a").exists()
+    clear(tmp_path / "nothing")

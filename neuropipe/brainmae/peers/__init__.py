@@ -1,0 +1,1 @@
+"""Networks that stand beside BrainMAE: on connectomes, and on tokens of one ROI and segment."""

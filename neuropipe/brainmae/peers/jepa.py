@@ -1,0 +1,191 @@
+"""Joint-embedding prediction: states of hidden tokens are predicted, not their signals.
+
+Axis legend: b runs, k segments, n ROIs, l points, t = k n tokens, d width, p the predictor's.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from neuropipe.brainmae.data import Runs
+from neuropipe.brainmae.masking import draw_hidden
+from neuropipe.brainmae.peers.tokens import TokenEncoder, Tokens, padding, transformer
+from neuropipe.brainmae.pretraining import Batch, PretrainTask
+from neuropipe.brainmae.segments import Segments
+from neuropipe.brainmae.settings import BrainmaeSettings, ModelSettings
+
+__all__ = ["JepaTask", "TokenJepa", "draw_context"]
+
+_CONTEXT = (0.5, 0.9)  # range of the share of ROIs, and of segments, that the context holds
+_MOMENTUM = 0.99  # of the target encoder at the first step; 1 at the last
+
+
+class TokenJepa(nn.Module):
+    """Context encoder, its moving average, and a narrow predictor from one to the other.
+
+    Parameters
+    ----------
+    settings : ModelSettings
+        Encoders are those of `neuropipe.brainmae.peers.patch_mae.PatchMAE`; the predictor has
+        `n_decoder` layers of half the width.
+    n_rois, n_points : int
+        N and L.
+
+    Notes
+    -----
+    Brain-JEPA (Dong et al. 2024), with a learned code a ROI in place of its gradient position.
+    """
+
+    def __init__(self, settings: ModelSettings, n_rois: int, n_points: int) -> None:
+        super().__init__()
+        d = settings.width
+        p = max(d // 2, settings.n_heads)
+        self.context = TokenEncoder(settings, n_rois, n_points)
+        self.target = copy.deepcopy(self.context).requires_grad_(requires_grad=False)
+        self.inner, self.place = nn.Linear(d, p), nn.Linear(d, p, bias=False)
+        self.hidden = nn.Parameter(0.02 * torch.randn(p))
+        self.predictor = transformer(settings, p, settings.n_decoder)
+        self.outer = nn.Linear(p, d)
+
+    def forward(self, x: Tensor, given: Tensor, valid: Tensor, start: Tensor) -> Tensor:
+        """Predict the states of all tokens from those that are given.
+
+        Parameters
+        ----------
+        x, given, valid, start
+            See `neuropipe.brainmae.model.BrainMAE.encode`.
+
+        Returns
+        -------
+        tensor of shape (b, k, n, d)
+        """
+        tokens = Tokens(given)
+        encoded = self.inner(self.context(x, tokens, start))
+        base = self.hidden.to(encoded.dtype).expand(len(x), given[0].numel(), -1)
+        h = tokens.into(encoded[:, 1:], base) + self.place(self.context.position(start))
+        allowed = valid[:, :, None].expand(given.shape).flatten(1)
+        h = torch.cat([encoded[:, :1], h], dim=1)
+        out: Tensor = self.outer(self.predictor(h, src_key_padding_mask=padding(allowed))[:, 1:])
+        return out.view(*given.shape, -1)
+
+    @torch.no_grad()
+    def targets(self, x: Tensor, present: Tensor, start: Tensor) -> Tensor:
+        """States that the target encoder gives with everything in view, each of mean 0 and sd 1.
+
+        Returns
+        -------
+        tensor of shape (b, k, n, d)
+            0 where nothing was measured.
+        """
+        tokens = Tokens(present)
+        states = self.target(x, tokens, start)[:, 1:].float()
+        states = functional.layer_norm(states, states.shape[-1:])
+        base = states.new_zeros(len(x), present[0].numel(), states.shape[-1])
+        return tokens.into(states, base).view(*present.shape, -1)
+
+    @torch.no_grad()
+    def follow(self, momentum: float) -> None:
+        """Move the target encoder towards the context encoder.
+
+        Parameters
+        ----------
+        momentum : float
+            Weight of what it was.
+        """
+        pairs = zip(self.target.parameters(), self.context.parameters(), strict=True)
+        for target, context in pairs:
+            target.lerp_(context, 1 - momentum)
+
+    def features(self, segments: Segments) -> Tensor:
+        """Mean state of all tokens that were measured, shape (b, d): for a probe."""
+        return self.target.features(segments.x, segments.present, segments.start)
+
+
+class JepaTask(PretrainTask):
+    """Predict states outside a block of ROIs and segments from those inside.
+
+    Parameters
+    ----------
+    model : TokenJepa
+    runs, settings
+        See `PretrainTask`; the mask's settings have no part in it.
+
+    Notes
+    -----
+    The target encoder follows after each optimiser step and lies among the weights, so that an
+    interrupted training goes on exactly.
+    """
+
+    def __init__(self, model: TokenJepa, runs: Runs, settings: BrainmaeSettings) -> None:
+        super().__init__(model, runs, settings)  # type: ignore[arg-type]  # called only
+
+    @property
+    def jepa(self) -> TokenJepa:
+        """The network."""
+        return cast("TokenJepa", self.model)
+
+    def draw(self, step: int, size: int, generator: torch.Generator) -> Batch:
+        """Random crops; hidden is what lies outside the block of `draw_context`."""
+        batch = super().draw(step, size, generator)
+        _, k, n = batch.hidden.shape
+        context = draw_context(size, k, n, generator)
+        return replace(batch, hidden=~context.to(self.device))
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Smooth L1 distance to the target states of hidden tokens.
+
+        Their spread over the runs of the batch is 0 where all runs collapse to the same states.
+        """
+        segments = batch.segments
+        given = segments.present & ~batch.hidden
+        scored = segments.present & batch.hidden
+        targets = self.jepa.targets(segments.x, segments.present, segments.start)
+        predicted = self.jepa(segments.x, given, segments.valid, segments.start)
+        error = functional.smooth_l1_loss(predicted.float(), targets, reduction="none").mean(-1)
+        loss = (error * scored).sum() / scored.sum().clamp_min(1)
+        return loss, {"spread": targets.std(0, correction=0).mean()}
+
+    def validate(self) -> dict[str, float]:
+        """Nothing: the distance to one's own states is no measure of their worth."""
+        return {}
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Let the target encoder follow the step."""
+        super().optimizer_step(*args, **kwargs)
+        done = min(self.global_step / self.optimisation.max_steps, 1.0)
+        self.jepa.follow(1 - (1 - _MOMENTUM) * (1 - done))
+
+
+def draw_context(size: int, n_segments: int, n_rois: int, generator: torch.Generator) -> Tensor:
+    """Draw blocks that are looked at: some ROIs over some adjacent segments.
+
+    Outside lie other ROIs at the same time, the same ROIs at other times, and others at others,
+    the three kinds of targets of Brain-JEPA.
+
+    Parameters
+    ----------
+    size, n_segments, n_rois : int
+    generator : torch.Generator
+        On the CPU.
+
+    Returns
+    -------
+    tensor of bool of shape (size, n_segments, n_rois)
+        Blocks are of one size, and never everything.
+    """
+    low, high = _CONTEXT
+    of_rois, of_segments = (low + (high - low) * torch.rand(2, generator=generator)).tolist()
+    n_inside = min(max(1, round(of_rois * n_rois)), n_rois - 1)
+    length = max(1, round(of_segments * n_segments))
+    rois = draw_hidden(torch.full((size,), n_inside / n_rois), 1, n_rois, generator)
+    first = torch.randint(n_segments - length + 1, (size, 1), generator=generator)
+    index = torch.arange(n_segments)
+    inside = (index >= first) & (index < first + length)
+    block: Tensor = rois & inside[..., None]
+    return block

@@ -1,0 +1,72 @@
+"""Peers pretrained on the runs of a fold, for frozen probes and reconstruction beside BrainMAE."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from neuropipe.brainmae.data import Runs
+from neuropipe.brainmae.inference import parts_of
+from neuropipe.brainmae.peers.jepa import JepaTask, TokenJepa
+from neuropipe.brainmae.peers.patch_mae import PatchMAE, PatchTask
+from neuropipe.brainmae.pretraining import PretrainTask
+from neuropipe.brainmae.settings import BrainmaeSettings
+from neuropipe.training.trainer import train
+
+__all__ = ["PEERS", "peer_features", "pretrain_peer"]
+
+#: Names of the rows, by their keys in the settings.
+PEERS = {"patch_mae": "patch MAE", "jepa": "JEPA"}
+_KINDS: dict[str, tuple[Callable[..., Any], Callable[..., PretrainTask]]] = {
+    "patch_mae": (PatchMAE, PatchTask),
+    "jepa": (TokenJepa, JepaTask),
+}
+
+
+def pretrain_peer(
+    key: str, runs: Runs, settings: BrainmaeSettings, *, seed: int, scratch: Path | None = None
+) -> nn.Module:
+    """Train a peer with the crops, steps and rates of BrainMAE.
+
+    Parameters
+    ----------
+    key : str
+        Of `PEERS`.
+    runs : Runs
+        Of the training subjects.
+    settings : BrainmaeSettings
+    seed : int
+    scratch : Path, optional
+        Where an interrupted training is kept.
+
+    Returns
+    -------
+    torch.nn.Module
+        In evaluation mode, with ``features``.
+    """
+    network, task = _KINDS[key]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = network(settings.model, runs.n_rois, runs.n_points(settings.segments))
+    made = task(model, runs, settings)
+    train(made, settings.pretraining, seed=seed, monitor=None, scratch=scratch)
+    found: nn.Module = made.model
+    return found
+
+
+@torch.no_grad()
+def peer_features(model: Any, runs: Runs, settings: BrainmaeSettings) -> np.ndarray:
+    """Features of every run, means over its windows, shape (n_runs, d)."""
+    size, device = settings.segments.n_segments, next(model.parameters()).device
+    rows = []
+    for i in range(len(runs.runs)):
+        segments = runs.segments(i, settings.segments).to(device)
+        parts = [(part, new.stop - new.start) for part, _, new in parts_of(segments, size)]
+        found = np.stack([model.features(part)[0].float().cpu().numpy() for part, _ in parts])
+        rows.append(np.average(found, axis=0, weights=[n for _, n in parts]))
+    return np.stack(rows)

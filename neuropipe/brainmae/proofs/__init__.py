@@ -1,0 +1,1 @@
+"""BrainMAE proved on simulated cohorts: `neuropipe validate brainmae`."""
