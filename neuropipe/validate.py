@@ -26,6 +26,7 @@ PROOFS = {
     "brainmae": (
         "neuropipe.brainmae.proofs.invariances",
         "neuropipe.brainmae.proofs.reconstruction",
+        "neuropipe.brainmae.proofs.labels",
         "neuropipe.brainmae.proofs.switching",
         "neuropipe.brainmae.proofs.ablations",
     ),

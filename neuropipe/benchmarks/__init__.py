@@ -8,7 +8,10 @@ from pathlib import Path
 from neuropipe.errors import SettingsError
 
 #: Module by name; each has `run(repeats)`, which gives rows for the table.
-BENCHMARKS = {"ingest": "neuropipe.benchmarks.ingest"}
+BENCHMARKS = {
+    "brainmae": "neuropipe.benchmarks.brainmae",
+    "ingest": "neuropipe.benchmarks.ingest",
+}
 
 
 def benchmark(name: str, output: Path | None = None, repeats: int = 5) -> None:

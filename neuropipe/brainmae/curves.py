@@ -5,6 +5,7 @@ Axis legend: q mask ratios.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from neuropipe.plotting import ACCENT, CYCLE, INK, MUTED
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Curve", "color_of", "draw_curves", "note", "spread"]
+__all__ = ["Curve", "color_of", "draw_curves", "note", "spread", "with_minus"]
 
 _COLORS = {
     OURS: ACCENT, "Wiener": CYCLE[1], "ridge": CYCLE[2], "PCA": CYCLE[3], "AR": CYCLE[5],
@@ -57,8 +58,13 @@ def note(
     **more: Any,
 ) -> None:
     """Write a small number beside a point; `offset` is in points."""
-    style: dict[str, Any] = {"va": "center", "fontsize": 7.5, "annotation_clip": False} | more
-    ax.annotate(text, place, offset, textcoords="offset points", **style)
+    look: dict[str, Any] = {"va": "center", "fontsize": 7.5, "annotation_clip": False} | more
+    ax.annotate(with_minus(text), place, offset, textcoords="offset points", **look)
+
+
+def with_minus(text: str) -> str:
+    """Minus signs as wide as those of the axes; hyphens of names stay."""
+    return re.sub(r"(?<!\w)-(?=\d)", "\N{MINUS SIGN}", text)
 
 
 def spread(places: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
@@ -114,9 +120,10 @@ def draw_curves(ax: Axes, ratios: Sequence[float], curves: Sequence[Curve]) -> N
     floor = max(min(lowest, 0.0), -_DEEPEST * top) - 0.05 * top
     width = 4.0 if len(x) == 1 else float(np.diff(x).min())
     dodged = any(curve.intervals is not None for curve in curves)
-    for place, curve in reversed(list(enumerate(curves))):
+    step = 0.025 * width if dodged else 0.0
+    shifts = step * (np.arange(len(curves)) - (len(curves) - 1) / 2)
+    for curve, shift in reversed(list(zip(curves, shifts, strict=True))):
         color, ours = color_of(curve.name), curve.name == OURS
-        shift = (place - (len(curves) - 1) / 2) * 0.025 * width if dodged else 0.0
         line: dict[str, Any] = {"color": color, "linewidth": 2.2 if ours else 1.1}
         ax.plot(x + shift, curve.values, "o-", markersize=4.5 if ours else 3, **line)
         if curve.intervals is not None:
@@ -127,28 +134,26 @@ def draw_curves(ax: Axes, ratios: Sequence[float], curves: Sequence[Curve]) -> N
     ax.set_xlim(x[0] - 0.12 * width, x[-1] + 0.12 * width)
     ax.set_xlabel("hidden ROIs (%)")
     ax.set_ylabel("masked R2")
-    _name(ax, x[-1], curves, width)
+    _name(ax, curves, x[-1] + shifts, float(x[-1] + 0.2 * width))
 
 
-def _name(ax: Axes, end: float, curves: Sequence[Curve], width: float) -> None:
+def _name(ax: Axes, curves: Sequence[Curve], ends: np.ndarray, column: float) -> None:
+    """Write names in a column beside the ends of the curves."""
     floor, top = ax.get_ylim()
     last = np.array([curve.values[-1] for curve in curves])
     gap = _LINE * (top - floor)
     places = spread(last, gap, floor + gap / 2, top - gap / 2)
-    for curve, value, place in zip(curves, last, places, strict=True):
-        text = f"{curve.name} ({round(float(value), 2) + 0.0:.2f})"
-        ours = curve.name == OURS
+    for curve, end, value, place in zip(curves, ends, last, places, strict=True):
+        color = color_of(curve.name)
+        leader = {"arrowstyle": "-", "color": color, "linewidth": 0.4, "shrinkA": 0, "shrinkB": 3}
         ax.annotate(
-            text,
+            f"{curve.name} ({with_minus(f'{round(float(value), 2) + 0.0:.2f}')})",
             (end, np.clip(value, floor, top)),
-            (end + 0.2 * width, place),
-            color=color_of(curve.name),
+            (column, place),
+            color=color,
             fontsize=8,
-            fontweight="bold" if ours else "normal",
+            fontweight="bold" if curve.name == OURS else "normal",
             va="center",
             annotation_clip=False,
-            arrowprops={
-                "arrowstyle": "-", "color": color_of(curve.name), "linewidth": 0.4, "shrinkA": 0,
-                "shrinkB": 3,
-            },
-        )  # fmt: skip
+            arrowprops=leader,
+        )

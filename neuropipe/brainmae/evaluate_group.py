@@ -11,7 +11,7 @@ import xarray as xr
 
 from neuropipe.brainmae.data import Runs
 from neuropipe.brainmae.evaluate import share_words
-from neuropipe.brainmae.group_fit import GroupFit
+from neuropipe.brainmae.group_fit import GroupFit, Plane
 from neuropipe.brainmae.heldout import OURS
 from neuropipe.brainmae.identification import Identification
 from neuropipe.brainmae.settings import BrainmaeSettings
@@ -132,7 +132,7 @@ def _reconstruction(fit: GroupFit, settings: BrainmaeSettings) -> list[Metric]:
                 "the same subjects; above 0 the model has learnt what they cannot tell.",
                 better="higher",
                 baseline=0.0,
-                baseline_name=other_name,
+                baseline_name="no difference",
                 interval=interval,
                 n=n,
                 seed=seed,
@@ -279,46 +279,28 @@ def group_arrays(runs: Runs, fit: GroupFit, settings: BrainmaeSettings) -> xr.Da
     Returns
     -------
     xarray.DataTree
-        The root holds pooled scores, plane, likeness of ROIs and identification; ``scores`` the
-        score of every left-out run by every model (a table); each target has a group with
-        out-of-fold predictions, folds and nulls of every model.
+        Groups: ``reconstruction`` (pooled scores), ``scores`` (a table: the score of every
+        left-out run by every model), ``runs`` (their plane), ``rois`` (likeness of embeddings),
+        ``identification``, and one a target with out-of-fold predictions, folds and nulls of
+        every model.
     """
-    root = xr.Dataset()
-    if fit.pooled:
-        root = _put_pooled(root, fit.pooled)
-    if fit.plane is not None:
-        names = np.array(fit.plane.recordings, dtype=object)
-        root = root.assign_coords(recording=names)
-        root["plane"] = (("recording", "component"), fit.plane.position.astype(np.float32))
-        root["plane_explained"] = ("component", fit.plane.explained, {"units": "1"})
-    if fit.similarity is not None:
-        units = np.array([str(name) for name in runs.units.index], dtype=object)
-        root = root.assign_coords(unit=units, other_unit=units)
-        words = {"long_name": "cosine similarity of ROI embeddings", "units": "1"}
-        matrix = fit.similarity.matrix.astype(np.float32)
-        root["similarity"] = (("unit", "other_unit"), matrix, words)
-        for test in fit.similarity.tests:
-            name = test.name.replace(" ", "_")
-            root[f"null_auc_{name}"] = ("permutation", test.null)
-            root.attrs[f"auc_{name}"] = test.auc
-    if fit.identification is not None:
-        words = {"long_name": "share of halves that find their other half", "units": "1"}
-        for name in ("embedding", "connectivity"):
-            values = getattr(fit.identification, name)
-            root[f"identified_{name}"] = ("asked_subject", values, words)
-        root.attrs["identification_chance"] = fit.identification.chance
     groups = {}
-    if len(fit.scores):
+    if fit.pooled:
+        groups["reconstruction"] = _pooled_arrays(fit.pooled)
         groups["scores"] = _score_table(fit.scores)
-    taken = [*map(str, root.variables), *groups]
-    groups |= prediction_arrays(fit.results, fit.split.subjects, settings, taken=taken)
-    return xr.DataTree.from_dict({"/": root} | {f"/{name}": data for name, data in groups.items()})
+    if fit.plane is not None:
+        groups["runs"] = _plane_arrays(fit.plane)
+    if fit.similarity is not None:
+        groups["rois"] = _similarity_arrays(runs, fit.similarity)
+    if fit.identification is not None:
+        groups["identification"] = _identification_arrays(fit.identification)
+    groups |= prediction_arrays(fit.results, fit.split.subjects, settings, taken=groups)
+    return xr.DataTree.from_dict({f"/{name}": data for name, data in groups.items()})
 
 
-def _put_pooled(root: xr.Dataset, pooled: list[Pooled]) -> xr.Dataset:
+def _pooled_arrays(pooled: list[Pooled]) -> xr.Dataset:
     predictors = list(dict.fromkeys(p.predictor for p in pooled))
     ratios = sorted({p.ratio for p in pooled})
-    root = root.assign_coords(predictor=np.array(predictors, dtype=object), ratio=ratios)
     values = np.full((len(predictors), len(ratios), 4), np.nan)
     for p in pooled:
         ends = p.interval or (np.nan, np.nan)
@@ -329,10 +311,40 @@ def _put_pooled(root: xr.Dataset, pooled: list[Pooled]) -> xr.Dataset:
         "masked_r2_high": "upper end of its 95 % interval",
         "masked_r2_seed_sd": "standard deviation over seeds",
     }
+    data = xr.Dataset(coords={"predictor": np.array(predictors, dtype=object), "ratio": ratios})
     for place, (name, text) in enumerate(words.items()):
         attrs = {"long_name": text, "units": "1"}
-        root[name] = (("predictor", "ratio"), values[..., place], attrs)
-    return root
+        data[name] = (("predictor", "ratio"), values[..., place], attrs)
+    return data
+
+
+def _plane_arrays(plane: Plane) -> xr.Dataset:
+    data = xr.Dataset(coords={"recording": np.array(plane.recordings, dtype=object)})
+    words = {"long_name": "principal components of features", "units": "1"}
+    data["plane"] = (("recording", "component"), plane.position.astype(np.float32), words)
+    words = {"long_name": "share of the variance", "units": "1"}
+    data["explained"] = ("component", plane.explained, words)
+    return data
+
+
+def _similarity_arrays(runs: Runs, found: RoiSimilarity) -> xr.Dataset:
+    units = np.array([str(name) for name in runs.units.index], dtype=object)
+    data = xr.Dataset(coords={"unit": units, "other_unit": units})
+    words = {"long_name": "cosine similarity of ROI embeddings", "units": "1"}
+    data["similarity"] = (("unit", "other_unit"), found.matrix.astype(np.float32), words)
+    for test in found.tests:
+        name = test.name.replace(" ", "_")
+        data[f"null_auc_{name}"] = ("permutation", test.null, {"units": "1"})
+        data.attrs[f"auc_{name}"] = test.auc
+    return data
+
+
+def _identification_arrays(found: Identification) -> xr.Dataset:
+    data = xr.Dataset(attrs={"chance": found.chance})
+    words = {"long_name": "share of a subject's halves that find their other half", "units": "1"}
+    for name in ("embedding", "connectivity"):
+        data[name] = ("asked_subject", getattr(found, name), words)
+    return data
 
 
 def _score_table(scores: pd.DataFrame) -> xr.Dataset:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from neuropipe.brainmae.curves import Curve, color_of, draw_curves, note
+from neuropipe.brainmae.curves import Curve, color_of, draw_curves, note, with_minus
 from neuropipe.brainmae.data import Run, Runs, segment_seconds
 from neuropipe.brainmae.evaluate import MaskedR2, masked_r2, share_words
 from neuropipe.brainmae.group_fit import Plane
@@ -165,7 +165,7 @@ def _example_figure(
         _trace(ax, example, roi, times, seconds)
         name = str(runs.units.index[roi])
         found = ", ".join(f"{key} {values[roi]:.2f}" for key, values in r2.items())
-        text = f"{name} ({words}): R2 {found}"
+        text = with_minus(f"{name} ({words}): R2 {found}")
         ax.set_title(text, fontsize=7.5, fontweight="normal", pad=2)
     axes[-1].set_xlabel("time (s)")
     axes[len(axes) // 2].set_ylabel("signal (z)")
@@ -324,10 +324,10 @@ def _similarity_figure(runs: Runs, similarity: np.ndarray) -> ResultFigure:
         name="brainmae-similarity",
         title="Likeness of ROI embeddings",
         caption=(
-            "Cosine similarity between the vectors that the final model has learnt for the ROIs, "
-            f"{order.words}. The same for every run of the dataset: ROIs are alike (red) where "
-            "the model fills one in from the other. Blocks along the diagonal mean that it found "
-            "the networks without being told of them; the section of the dataset tests it."
+            "Cosine similarity between the vectors that the final model has learnt for the ROIs. "
+            f"Ordered {order.words}. The same for every run of the dataset: ROIs are alike (red) "
+            "where the model fills one in from the other. Blocks along the diagonal mean that it "
+            "found the networks without being told of them; the section of the dataset tests it."
         ),
         figure=figure,
     )

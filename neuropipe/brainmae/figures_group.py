@@ -111,8 +111,9 @@ def _similarity_figure(runs: Runs, found: RoiSimilarity) -> ResultFigure:
         else ""
     )
     tested = (
-        " Below: probability that two ROIs of the same network, or of both hemispheres, are more "
-        "alike than another pair; the grey band holds 95 % of what ROIs dealt out at random give."
+        " Below: probability that two ROIs of the same network, or left and right partners "
+        "(homologues), are more alike than another pair; the grey band holds 95 % of what ROIs "
+        "dealt out at random give."
         if tests
         else ""
     )
@@ -206,7 +207,7 @@ def _draw_identification(ax: Axes, found: Identification, settings: BrainmaeSett
         low, high = found.interval(values, settings.n_resamples, settings.seeds[0])
         ax.plot([100 * low, 100 * high], [place, place], color=color, linewidth=1.8)
         ax.plot(100 * values.mean(), place, "o", color=color, markersize=6)
-        note(ax, f"{100 * values.mean():.0f} %", (100 * values.mean(), place), (0, 7))
+        note(ax, f"{100 * values.mean():.0f} %", (100 * values.mean(), place), (0, 8), ha="center")
     ax.axvline(100 * found.chance, color=INK, linestyle=":")
     ax.set_yticks(range(len(rows)), [name for name, _, _ in rows])
     ax.set_ylim(len(rows) - 0.4, -0.6)

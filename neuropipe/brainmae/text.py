@@ -181,9 +181,10 @@ def group_methods(fit: GroupFit, card: Mapping[str, Any], settings: BrainmaeSett
     folds = len(fit.split.partitions[0])
     if folds:
         together = settings.group_column or ("subjects" if len(fit.split.subjects) > 1 else "runs")
+        seeds = f"{len(settings.seeds)} seed{'s' if len(settings.seeds) > 1 else ''}"
         text += (
-            f", and one for each of {folds} folds of {together} and {len(settings.seeds)} seeds; "
-            "whatever is said of a subject comes from models that had not seen it."
+            f", and one for each of {folds} folds of {together}, redrawn for {seeds}; whatever is "
+            "said of a subject comes from models that had not seen it."
             + _reconstruction(settings)
             + " It was pooled over subjects; intervals are percentile bootstrap intervals over "
             f"subjects ({settings.n_resamples} resamples, paired for differences, models not "

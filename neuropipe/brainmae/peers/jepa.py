@@ -6,23 +6,27 @@ Axis legend: b runs, k segments, n ROIs, l points, t = k n tokens, d width, p th
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from neuropipe.brainmae.data import Runs
-from neuropipe.brainmae.masking import draw_hidden
-from neuropipe.brainmae.peers.tokens import TokenEncoder, Tokens, padding, transformer
-from neuropipe.brainmae.pretraining import Batch, PretrainTask
+from neuropipe.brainmae.peers.patch_mae import PatchTask
+from neuropipe.brainmae.peers.tokens import (
+    TokenEncoder,
+    Tokens,
+    mean_state,
+    run_layers,
+    transformer,
+)
+from neuropipe.brainmae.pretraining import Batch
 from neuropipe.brainmae.segments import Segments
 from neuropipe.brainmae.settings import BrainmaeSettings, ModelSettings
 
-__all__ = ["JepaTask", "TokenJepa", "draw_context"]
+__all__ = ["JepaTask", "TokenJepa"]
 
-_CONTEXT = (0.5, 0.9)  # range of the share of ROIs, and of segments, that the context holds
 _MOMENTUM = 0.99  # of the target encoder at the first step; 1 at the last
 
 
@@ -53,6 +57,12 @@ class TokenJepa(nn.Module):
         self.predictor = transformer(settings, p, settings.n_decoder)
         self.outer = nn.Linear(p, d)
 
+    def train(self, mode: bool = True) -> Self:
+        """Switch dropout on or off; targets never have it."""
+        super().train(mode)
+        self.target.eval()
+        return self
+
     def forward(self, x: Tensor, given: Tensor, valid: Tensor, start: Tensor) -> Tensor:
         """Predict the states of all tokens from those that are given.
 
@@ -71,7 +81,7 @@ class TokenJepa(nn.Module):
         h = tokens.into(encoded[:, 1:], base) + self.place(self.context.position(start))
         allowed = valid[:, :, None].expand(given.shape).flatten(1)
         h = torch.cat([encoded[:, :1], h], dim=1)
-        out: Tensor = self.outer(self.predictor(h, src_key_padding_mask=padding(allowed))[:, 1:])
+        out: Tensor = self.outer(run_layers(self.predictor, h, allowed)[:, 1:])
         return out.view(*given.shape, -1)
 
     @torch.no_grad()
@@ -83,11 +93,8 @@ class TokenJepa(nn.Module):
         tensor of shape (b, k, n, d)
             0 where nothing was measured.
         """
-        tokens = Tokens(present)
-        states = self.target(x, tokens, start)[:, 1:].float()
-        states = functional.layer_norm(states, states.shape[-1:])
-        base = states.new_zeros(len(x), present[0].numel(), states.shape[-1])
-        return tokens.into(states, base).view(*present.shape, -1)
+        states = self.target.states(x, present, start).float()
+        return functional.layer_norm(states, states.shape[-1:])
 
     @torch.no_grad()
     def follow(self, momentum: float) -> None:
@@ -102,40 +109,37 @@ class TokenJepa(nn.Module):
         for target, context in pairs:
             target.lerp_(context, 1 - momentum)
 
-    def features(self, segments: Segments) -> Tensor:
-        """Mean state of all tokens that were measured, shape (b, d): for a probe."""
-        return self.target.features(segments.x, segments.present, segments.start)
+    def features(self, segments: Segments, size: int) -> Tensor:
+        """Features of runs, shape (b, d), see `mean_state`; of the target encoder."""
+        return mean_state(self.target, segments, size)
 
 
-class JepaTask(PretrainTask):
-    """Predict states outside a block of ROIs and segments from those inside.
+class JepaTask(PatchTask):
+    """Predict the states of hidden tokens of random crops.
 
     Parameters
     ----------
     model : TokenJepa
     runs, settings
-        See `PretrainTask`; the mask's settings have no part in it.
+        See `PretrainTask`.
 
     Notes
     -----
+    Tokens are hidden as for BrainMAE. Brain-JEPA looks at a block of ROIs and adjacent segments and
+    predicts what lies outside; where little of that can be told from the block, the states learned
+    to carry position alone.
+
     The target encoder follows after each optimiser step and lies among the weights, so that an
     interrupted training goes on exactly.
     """
 
     def __init__(self, model: TokenJepa, runs: Runs, settings: BrainmaeSettings) -> None:
-        super().__init__(model, runs, settings)  # type: ignore[arg-type]  # called only
+        super().__init__(model, runs, settings)
 
     @property
     def jepa(self) -> TokenJepa:
         """The network."""
         return cast("TokenJepa", self.model)
-
-    def draw(self, step: int, size: int, generator: torch.Generator) -> Batch:
-        """Random crops; hidden is what lies outside the block of `draw_context`."""
-        batch = super().draw(step, size, generator)
-        _, k, n = batch.hidden.shape
-        context = draw_context(size, k, n, generator)
-        return replace(batch, hidden=~context.to(self.device))
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Smooth L1 distance to the target states of hidden tokens.
@@ -160,32 +164,3 @@ class JepaTask(PretrainTask):
         super().optimizer_step(*args, **kwargs)
         done = min(self.global_step / self.optimisation.max_steps, 1.0)
         self.jepa.follow(1 - (1 - _MOMENTUM) * (1 - done))
-
-
-def draw_context(size: int, n_segments: int, n_rois: int, generator: torch.Generator) -> Tensor:
-    """Draw blocks that are looked at: some ROIs over some adjacent segments.
-
-    Outside lie other ROIs at the same time, the same ROIs at other times, and others at others,
-    the three kinds of targets of Brain-JEPA.
-
-    Parameters
-    ----------
-    size, n_segments, n_rois : int
-    generator : torch.Generator
-        On the CPU.
-
-    Returns
-    -------
-    tensor of bool of shape (size, n_segments, n_rois)
-        Blocks are of one size, and never everything.
-    """
-    low, high = _CONTEXT
-    of_rois, of_segments = (low + (high - low) * torch.rand(2, generator=generator)).tolist()
-    n_inside = min(max(1, round(of_rois * n_rois)), n_rois - 1)
-    length = max(1, round(of_segments * n_segments))
-    rois = draw_hidden(torch.full((size,), n_inside / n_rois), 1, n_rois, generator)
-    first = torch.randint(n_segments - length + 1, (size, 1), generator=generator)
-    index = torch.arange(n_segments)
-    inside = (index >= first) & (index < first + length)
-    block: Tensor = rois & inside[..., None]
-    return block

@@ -12,7 +12,13 @@ from torch import Tensor, nn
 
 from neuropipe.brainmae.data import Runs
 from neuropipe.brainmae.masking import draw_hidden
-from neuropipe.brainmae.peers.tokens import TokenEncoder, Tokens, padding, transformer
+from neuropipe.brainmae.peers.tokens import (
+    TokenEncoder,
+    Tokens,
+    mean_state,
+    run_layers,
+    transformer,
+)
 from neuropipe.brainmae.pretraining import Batch, PretrainTask
 from neuropipe.brainmae.segments import Segments
 from neuropipe.brainmae.settings import BrainmaeSettings, ModelSettings
@@ -57,13 +63,13 @@ class PatchMAE(nn.Module):
         h = tokens.into(encoded[:, 1:], base) + self.encoder.position(start)
         allowed = valid[:, :, None].expand(given.shape).flatten(1)
         h = torch.cat([encoded[:, :1], h], dim=1)
-        decoded = self.decoder(h, src_key_padding_mask=padding(allowed))
+        decoded = run_layers(self.decoder, h, allowed)
         out: Tensor = self.out(decoded[:, 1:]).view(x.shape)
         return out
 
-    def features(self, segments: Segments) -> Tensor:
-        """Mean state of all tokens that were measured, shape (b, d): for a probe."""
-        return self.encoder.features(segments.x, segments.present, segments.start)
+    def features(self, segments: Segments, size: int) -> Tensor:
+        """Features of runs, shape (b, d), see `mean_state`."""
+        return mean_state(self.encoder, segments, size)
 
 
 class PatchTask(PretrainTask):
@@ -71,14 +77,15 @@ class PatchTask(PretrainTask):
 
     Parameters
     ----------
-    model : PatchMAE
+    model : nn.Module
+        `PatchMAE`, or another network that is called as BrainMAE is.
     runs, settings, validation
         See `PretrainTask`.
     """
 
     def __init__(
         self,
-        model: PatchMAE,
+        model: nn.Module,
         runs: Runs,
         settings: BrainmaeSettings,
         validation: Runs | None = None,

@@ -6,14 +6,19 @@ that are looked at, d width.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from neuropipe.brainmae.inference import parts_of
 from neuropipe.brainmae.model import sinusoids
+from neuropipe.brainmae.segments import Segments
 from neuropipe.brainmae.settings import ModelSettings
 
-__all__ = ["TokenEncoder", "Tokens", "transformer"]
+__all__ = ["TokenEncoder", "Tokens", "mean_state", "run_layers", "transformer"]
 
 
 class Tokens:
@@ -101,16 +106,51 @@ class TokenEncoder(nn.Module):
         """
         h = self.patch(tokens.of(x.flatten(1, 2))) + tokens.of(self.position(start))
         h = torch.cat([self.run.to(h.dtype).expand(len(h), 1, -1), h], dim=1)
-        out: Tensor = self.layers(h, src_key_padding_mask=padding(tokens.real))
-        return out
+        return run_layers(self.layers, h, tokens.real)
 
-    def features(self, x: Tensor, present: Tensor, start: Tensor) -> Tensor:
-        """Mean state of all tokens that were measured, shape (b, d)."""
+    def states(self, x: Tensor, present: Tensor, start: Tensor) -> Tensor:
+        """States of all tokens with everything in view.
+
+        Parameters
+        ----------
+        x : tensor of shape (b, k, n, l)
+        present : tensor of bool of shape (b, k, n)
+        start : tensor of shape (b, k)
+
+        Returns
+        -------
+        tensor of shape (b, k, n, d)
+            0 where nothing was measured.
+        """
         tokens = Tokens(present)
         h = self(x, tokens, start)[:, 1:]
-        real = tokens.real[..., None]
-        mean: Tensor = (h * real).sum(1) / real.sum(1).clamp_min(1)
-        return mean
+        base = h.new_zeros(len(x), present[0].numel(), h.shape[-1])
+        return tokens.into(h, base).view(*present.shape, -1)
+
+
+@torch.no_grad()
+def mean_state(encoder: TokenEncoder, segments: Segments, size: int) -> Tensor:
+    """Mean state of all tokens of runs that were measured: features for a probe.
+
+    Parameters
+    ----------
+    encoder : TokenEncoder
+        In evaluation mode.
+    segments : Segments
+        Of whole runs, on the encoder's device.
+    size : int
+        K, segments of a window.
+
+    Returns
+    -------
+    tensor of shape (b, d)
+    """
+    found, measured = [], []
+    for part, _, new in parts_of(segments, size):
+        found.append(encoder.states(part.x, part.present, part.start)[:, new].float().sum((1, 2)))
+        measured.append(part.present[:, new].sum((1, 2)))
+    count = torch.stack(measured).sum(0).clamp_min(1)
+    return torch.stack(found).sum(0) / count[:, None]
 
 
 def transformer(settings: ModelSettings, width: int, n_layers: int) -> nn.TransformerEncoder:
@@ -135,12 +175,32 @@ def transformer(settings: ModelSettings, width: int, n_layers: int) -> nn.Transf
     return stack
 
 
-def padding(real: Tensor) -> Tensor | None:
-    """Mask of the tokens that nothing attends to, of a run's token and of (b, v) others.
+def run_layers(layers: nn.TransformerEncoder, h: Tensor, real: Tensor) -> Tensor:
+    """Apply a Transformer to a run's own token and to others, of which some may be filler.
+
+    Parameters
+    ----------
+    layers : nn.TransformerEncoder
+    h : tensor of shape (b, 1 + v, d)
+    real : tensor of bool of shape (b, v)
+        Tokens that may be attended to. Where all may, torch needs no mask and is faster.
 
     Returns
     -------
-    tensor of bool of shape (b, 1 + v), or None
-        None where all are real: torch then needs no mask, and is faster.
+    tensor of shape (b, 1 + v, d)
     """
-    return None if bool(real.all()) else functional.pad(~real, (1, 0), value=False)
+    mask = None if bool(real.all()) else functional.pad(~real, (1, 0), value=False)
+    with _fused_attention():
+        out: Tensor = layers(h, src_key_padding_mask=mask)
+    return out
+
+
+@contextmanager
+def _fused_attention() -> Iterator[None]:
+    """Switch off torch's shortcut for inference: at 2000 tokens it takes four times as long."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)

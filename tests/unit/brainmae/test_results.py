@@ -96,7 +96,7 @@ def test_a_dataset_is_written_and_read(study, group, tmp_path):
     read = Result.read(tmp_path / "out")
     assert read.facts["subjects"] == "10"
     assert read.facts["recordings"] == "11"
-    assert read.arrays["plane"].shape == (11, 2)
+    assert read.arrays["runs/plane"].shape == (11, 2)
     table = read.arrays["scores"].to_dataset().to_dataframe()
     assert len(table) == 11 * 4 * 2
     ours = table[(table["predictor"] == OURS) & (table["ratio"] == 0.5)]
@@ -106,7 +106,7 @@ def test_a_dataset_is_written_and_read(study, group, tmp_path):
     assert metric.interval[0] < expected < metric.interval[1]
     assert metric.n == 10
     assert metric.split == "2 folds by subject, 1 seed"
-    stored = read.arrays["masked_r2"].sel(predictor=OURS, ratio=0.5)
+    stored = read.arrays["reconstruction/masked_r2"].sel(predictor=OURS, ratio=0.5)
     assert float(stored) == pytest.approx(expected)
     assert read.arrays["group"].attrs["target"] == "group"
     figures = [figure.name for figure in read.figures]
@@ -117,7 +117,8 @@ def test_a_dataset_is_written_and_read(study, group, tmp_path):
 
 def test_the_difference_is_paired_and_a_model_below_is_warned_of(study, group):
     metric = next(m for m in group.metrics if m.name.startswith("masked R2 above"))
-    other = metric.baseline_name
+    other = metric.name.removeprefix("masked R2 above ").partition(",")[0]
+    assert (metric.baseline, metric.baseline_name) == (0.0, "no difference")
     scores = [store.scores for store in study.stores]
     value, interval = score_difference(
         pd.concat(scores, ignore_index=True), 0.25, OURS, other, n_resamples=200, seed=0
@@ -143,21 +144,19 @@ def test_identification_is_a_rate_beside_chance(group):
     assert metric.chance == pytest.approx(10)
     assert metric.baseline_name == "static connectivity"
     assert 0 <= metric.interval[0] <= metric.value <= metric.interval[1] <= 100
-    shares = group.arrays["identified_embedding"]
+    shares = group.arrays["identification/embedding"]
     assert metric.value == pytest.approx(100 * float(np.mean(shares)))
 
 
 def test_one_subject_is_said(study, tmp_path):
     runs = study.runs.select([0, 1])
+    names = [run.recording for run in runs.runs]
+    both = pd.concat([store.scores for store in study.stores])
     stores = []
-    for name in ("final", "seed-0_fold-0", "seed-0_fold-1"):
-        store = study.store(name)
-        kept = store.scores[store.scores["subject"] == "00"]
-        arrays = store.arrays.sel(recording=["sub-00_run-1", "sub-00_run-2"])
-        # What its folds would leave behind: every fold scores one run.
-        part = kept[kept["recording"] == f"sub-00_run-{name[-1]}"] if "fold" in name else kept[:0]
-        fake = replace(store)
-        fake.__dict__.update(scores=part.assign(model=name), arrays=arrays, card=store.card)
+    for store, left_out in zip(study.stores, ["", *names], strict=True):
+        fake = replace(store)  # as if each fold had left out one run
+        scores = both[both["recording"] == left_out].assign(model=store.name)
+        fake.__dict__.update(scores=scores, arrays=store.arrays.sel(recording=names))
         stores.append(fake)
     found = analyse_group(runs, "toy", stores, [], study.settings)
     assert any(words.startswith("One subject") for words in found.warnings)
