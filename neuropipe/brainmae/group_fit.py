@@ -18,8 +18,7 @@ from neuropipe.brainmae.features import BlockScale
 from neuropipe.brainmae.folds import Split, split_dataset
 from neuropipe.brainmae.identification import Identification, identify_halves
 from neuropipe.brainmae.label_features import label_grams
-from neuropipe.brainmae.label_models import LABEL_MODELS
-from neuropipe.brainmae.names import FINAL
+from neuropipe.brainmae.names import FINAL, LABEL_MODELS
 from neuropipe.brainmae.run_connectivity import run_correlations
 from neuropipe.brainmae.settings import BrainmaeSettings
 from neuropipe.brainmae.similarity import RoiSimilarity, roi_similarity

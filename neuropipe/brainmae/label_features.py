@@ -17,7 +17,7 @@ from neuropipe.brainmae.connectomes import (
 from neuropipe.brainmae.data import Runs
 from neuropipe.brainmae.features import Block, BlockScale
 from neuropipe.brainmae.folds import Split
-from neuropipe.brainmae.peers.pretrained import PEERS
+from neuropipe.brainmae.names import PEERS
 from neuropipe.brainmae.run_connectivity import run_correlations, run_covariances
 from neuropipe.brainmae.run_series import Run as Series
 from neuropipe.brainmae.settings import BrainmaeSettings

@@ -22,6 +22,7 @@ from neuropipe.brainmae.finetuning import Labelled, finetune, label_decisions
 from neuropipe.brainmae.fit import new_model
 from neuropipe.brainmae.folds import Split, split_dataset
 from neuropipe.brainmae.model import BrainMAE
+from neuropipe.brainmae.names import LABEL_MODELS
 from neuropipe.brainmae.peers.connectome_networks import predict_from_connectomes
 from neuropipe.brainmae.run_connectivity import run_correlations
 from neuropipe.brainmae.settings import BrainmaeSettings
@@ -29,16 +30,7 @@ from neuropipe.brainmae.store import load_model, scaled_by
 from neuropipe.prediction.targets import Target
 from neuropipe.stats.connectivity_matrices import square
 
-__all__ = ["LABEL_MODELS", "predict_target"]
-
-#: Names of the rows, by their keys in the settings.
-LABEL_MODELS = {
-    "full": "BrainMAE, fine-tuned",
-    "scratch": "BrainMAE, from scratch",
-    "svm": "correlation, linear SVM",
-    "cnn": "BrainNetCNN-like",
-    "graph": "graph transformer on FC",
-}
+__all__ = ["predict_target"]
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from neuropipe.brainmae.fit import card, pretrain
 from neuropipe.brainmae.folds import split_dataset
 from neuropipe.brainmae.heldout import heldout_scores
 from neuropipe.brainmae.model import BrainMAE
-from neuropipe.brainmae.names import split_name
-from neuropipe.brainmae.peers.pretrained import PEERS, peer_features, pretrain_peer
+from neuropipe.brainmae.names import PEERS, split_name
+from neuropipe.brainmae.peers.pretrained import peer_features, pretrain_peer
 from neuropipe.brainmae.settings import BrainmaeSettings
 from neuropipe.brainmae.store import check_card, empty_scores, load_model, runs_dataset, scaled_by
 from neuropipe.stats.splits import Fold

@@ -12,10 +12,20 @@ from functools import cached_property
 from neuropipe.brainmae.settings import BrainmaeSettings
 from neuropipe.errors import SettingsError
 
-__all__ = ["FINAL", "Plan", "model_names", "split_name"]
+__all__ = ["FINAL", "LABEL_MODELS", "PEERS", "Plan", "model_names", "split_name"]
 
 FINAL = "final"  # pretrained on all subjects, for embeddings and for other datasets
 
+#: Rows of models that are trained on labels, by their keys in the settings.
+LABEL_MODELS = {
+    "full": "BrainMAE, fine-tuned",
+    "scratch": "BrainMAE, from scratch",
+    "svm": "correlation, linear SVM",
+    "cnn": "BrainNetCNN-like",
+    "graph": "graph transformer on FC",
+}
+#: Rows of other networks that are pretrained, by their keys in the settings.
+PEERS = {"patch_mae": "patch MAE", "jepa": "JEPA"}
 _AFTER_TRAINING = (  # settings that a pretrained model does not depend on
     "baselines", "classifiers", "confounds", "connectome_networks", "finetune", "finetune_mask",
     "finetuning", "head_lr_scale", "n_permutations", "n_resamples", "pool",

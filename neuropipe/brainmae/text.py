@@ -8,6 +8,7 @@ from typing import Any
 from neuropipe.brainmae.data import Runs
 from neuropipe.brainmae.features import Block
 from neuropipe.brainmae.group_fit import GroupFit
+from neuropipe.brainmae.names import LABEL_MODELS
 from neuropipe.brainmae.recording_fit import RecordingFit
 from neuropipe.brainmae.settings import BrainmaeSettings
 from neuropipe.prediction.text import CONNECTOMES, PREDICTION_REFERENCES, prediction_methods
@@ -210,7 +211,6 @@ def group_methods(fit: GroupFit, card: Mapping[str, Any], settings: BrainmaeSett
 
 
 def _labels(fit: GroupFit, settings: BrainmaeSettings) -> str:
-    from neuropipe.brainmae.label_models import LABEL_MODELS  # needs what trains networks
 
     features = []
     if "frozen" in settings.finetune:

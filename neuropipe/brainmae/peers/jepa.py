@@ -1,6 +1,6 @@
 """Joint-embedding prediction: states of hidden tokens are predicted, not their signals.
 
-Axis legend: b runs, k segments, n ROIs, l points, t = k n tokens, d width, p the predictor's.
+Axis legend: b runs, k segments, n ROIs, l points, d width.
 """
 
 from __future__ import annotations
@@ -13,49 +13,37 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from neuropipe.brainmae.data import Runs
-from neuropipe.brainmae.peers.patch_mae import PatchTask
-from neuropipe.brainmae.peers.tokens import (
-    TokenEncoder,
-    Tokens,
-    mean_state,
-    run_layers,
-    transformer,
-)
+from neuropipe.brainmae.peers.patch_mae import PatchMAE, PatchTask
+from neuropipe.brainmae.peers.tokens import mean_state
 from neuropipe.brainmae.pretraining import Batch
 from neuropipe.brainmae.segments import Segments
 from neuropipe.brainmae.settings import BrainmaeSettings, ModelSettings
 
 __all__ = ["JepaTask", "TokenJepa"]
 
-_MOMENTUM = 0.99  # of the target encoder at the first step; 1 at the last
+_MOMENTUM = 0.996  # of the target encoder at the first step; 1 at the last
 
 
 class TokenJepa(nn.Module):
-    """Context encoder, its moving average, and a narrow predictor from one to the other.
+    """Encoder and predictor, and a target encoder that is the first one's moving average.
 
     Parameters
     ----------
     settings : ModelSettings
-        Encoders are those of `neuropipe.brainmae.peers.patch_mae.PatchMAE`; the predictor has
-        `n_decoder` layers of half the width.
+        Of encoders and predictor, which are those of `PatchMAE`.
     n_rois, n_points : int
         N and L.
 
     Notes
     -----
-    Brain-JEPA (Dong et al. 2024), with a learned code a ROI in place of its gradient position.
+    Brain-JEPA (Dong et al. 2024), with a learned code a ROI in place of its gradient position, and
+    a predictor as wide as the encoder: narrow ones of so small a network learned next to nothing.
     """
 
     def __init__(self, settings: ModelSettings, n_rois: int, n_points: int) -> None:
         super().__init__()
-        d = settings.width
-        p = max(d // 2, settings.n_heads)
-        self.context = TokenEncoder(settings, n_rois, n_points)
-        self.target = copy.deepcopy(self.context).requires_grad_(requires_grad=False)
-        self.inner, self.place = nn.Linear(d, p), nn.Linear(d, p, bias=False)
-        self.hidden = nn.Parameter(0.02 * torch.randn(p))
-        self.predictor = transformer(settings, p, settings.n_decoder)
-        self.outer = nn.Linear(p, d)
+        self.predictor = PatchMAE(settings, n_rois, n_points, n_outputs=settings.width)
+        self.target = copy.deepcopy(self.predictor.encoder).requires_grad_(requires_grad=False)
 
     def train(self, mode: bool = True) -> Self:
         """Switch dropout on or off; targets never have it."""
@@ -64,25 +52,12 @@ class TokenJepa(nn.Module):
         return self
 
     def forward(self, x: Tensor, given: Tensor, valid: Tensor, start: Tensor) -> Tensor:
-        """Predict the states of all tokens from those that are given.
+        """Predict the states of all tokens from those that are given, shape (b, k, n, d).
 
-        Parameters
-        ----------
-        x, given, valid, start
-            See `neuropipe.brainmae.model.BrainMAE.encode`.
-
-        Returns
-        -------
-        tensor of shape (b, k, n, d)
+        Arguments as in `neuropipe.brainmae.model.BrainMAE.encode`.
         """
-        tokens = Tokens(given)
-        encoded = self.inner(self.context(x, tokens, start))
-        base = self.hidden.to(encoded.dtype).expand(len(x), given[0].numel(), -1)
-        h = tokens.into(encoded[:, 1:], base) + self.place(self.context.position(start))
-        allowed = valid[:, :, None].expand(given.shape).flatten(1)
-        h = torch.cat([encoded[:, :1], h], dim=1)
-        out: Tensor = self.outer(run_layers(self.predictor, h, allowed)[:, 1:])
-        return out.view(*given.shape, -1)
+        out: Tensor = self.predictor(x, given, valid, start)
+        return out
 
     @torch.no_grad()
     def targets(self, x: Tensor, present: Tensor, start: Tensor) -> Tensor:
@@ -105,9 +80,9 @@ class TokenJepa(nn.Module):
         momentum : float
             Weight of what it was.
         """
-        pairs = zip(self.target.parameters(), self.context.parameters(), strict=True)
-        for target, context in pairs:
-            target.lerp_(context, 1 - momentum)
+        context = self.predictor.encoder
+        for slow, fast in zip(self.target.parameters(), context.parameters(), strict=True):
+            slow.lerp_(fast, 1 - momentum)
 
     def features(self, segments: Segments, size: int) -> Tensor:
         """Features of runs, shape (b, d), see `mean_state`; of the target encoder."""

@@ -35,6 +35,8 @@ class PatchMAE(nn.Module):
         Width, heads, hidden units and total depth of BrainMAE.
     n_rois, n_points : int
         N and L.
+    n_outputs : int, optional
+        Numbers to predict of each token; by default its points.
 
     Notes
     -----
@@ -42,20 +44,22 @@ class PatchMAE(nn.Module):
     2024), with a learned code a ROI in place of its coordinates.
     """
 
-    def __init__(self, settings: ModelSettings, n_rois: int, n_points: int) -> None:
+    def __init__(
+        self, settings: ModelSettings, n_rois: int, n_points: int, n_outputs: int | None = None
+    ) -> None:
         super().__init__()
         d = settings.width
         self.encoder = TokenEncoder(settings, n_rois, n_points)
         self.hidden = nn.Parameter(0.02 * torch.randn(d))
         self.decoder = transformer(settings, d, settings.n_decoder)
-        self.out = nn.Linear(d, n_points)
+        self.out = nn.Linear(d, n_outputs or n_points)
 
     def forward(self, x: Tensor, given: Tensor, valid: Tensor, start: Tensor) -> Tensor:
         """Reconstruct all ROIs; arguments as in `neuropipe.brainmae.model.BrainMAE.encode`.
 
         Returns
         -------
-        tensor of shape (b, k, n, l)
+        tensor of shape (b, k, n, l), or (b, k, n, n_outputs)
         """
         tokens = Tokens(given)
         encoded = self.encoder(x, tokens, start)
@@ -64,7 +68,7 @@ class PatchMAE(nn.Module):
         allowed = valid[:, :, None].expand(given.shape).flatten(1)
         h = torch.cat([encoded[:, :1], h], dim=1)
         decoded = run_layers(self.decoder, h, allowed)
-        out: Tensor = self.out(decoded[:, 1:]).view(x.shape)
+        out: Tensor = self.out(decoded[:, 1:]).view(*given.shape, -1)
         return out
 
     def features(self, segments: Segments, size: int) -> Tensor:

@@ -18,10 +18,8 @@ from neuropipe.brainmae.pretraining import PretrainTask
 from neuropipe.brainmae.settings import BrainmaeSettings
 from neuropipe.training.trainer import train
 
-__all__ = ["PEERS", "peer_features", "pretrain_peer"]
+__all__ = ["peer_features", "pretrain_peer"]
 
-#: Names of the rows, by their keys in the settings.
-PEERS = {"patch_mae": "patch MAE", "jepa": "JEPA"}
 _KINDS: dict[str, tuple[Callable[..., Any], Callable[..., PretrainTask]]] = {
     "patch_mae": (PatchMAE, PatchTask),
     "jepa": (TokenJepa, JepaTask),
@@ -36,7 +34,7 @@ def pretrain_peer(
     Parameters
     ----------
     key : str
-        Of `PEERS`.
+        Of `neuropipe.brainmae.names.PEERS`.
     runs : Runs
         Of the training subjects.
     settings : BrainmaeSettings

@@ -8,7 +8,7 @@ import pytest
 
 from neuropipe.brainmae.features import BLOCKS
 from neuropipe.brainmae.group_fit import fit_group
-from neuropipe.brainmae.label_models import LABEL_MODELS
+from neuropipe.brainmae.names import LABEL_MODELS
 from neuropipe.brainmae.reconstruction import default_predictors
 from neuropipe.brainmae.recording_fit import fit_recording
 from neuropipe.brainmae.text import (
