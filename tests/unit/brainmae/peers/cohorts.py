@@ -29,7 +29,7 @@ def quick(steps=200, **pretraining):
             "model": {"width": 32, "n_heads": 4},
             "segments": {"duration": 4, "n_points": 4, "n_segments": 4},
             "pretraining": {
-                "learning_rate": 3e-3, "batch_size": 16, "max_steps": steps,
+                "learning_rate": 5e-3, "batch_size": 16, "max_steps": steps,
                 "steps_per_epoch": steps // 4, "device": "cpu", "threads": 1, **pretraining,
             },
         }

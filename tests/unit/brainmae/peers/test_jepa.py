@@ -114,17 +114,17 @@ def probe(model, runs, settings, n_train):
 
 
 def test_it_learns_what_hidden_rois_do_and_does_not_collapse():
-    settings, runs, others = cohorts.quick(), cohorts.twins(), cohorts.twins(30, first_seed=100)
+    settings, runs, others = cohorts.quick(), cohorts.twins(), cohorts.twins(15, first_seed=100)
     task = task_of(runs, settings)
     model, size = task.jepa.eval(), settings.segments.n_segments
-    before = probe(model, others, settings, 20)
+    before = probe(model, others, settings, 10)
     done = trained(task)
     first, last = done.history[0], done.history[-1]
-    assert last["train_loss"] < 0.5 * first["train_loss"]
+    assert last["train_loss"] < 0.6 * first["train_loss"]
     assert last["train_spread"] > 0.5 * first["train_spread"]
-    assert probe(model, others, settings, 20) > before + 0.05
+    assert probe(model, others, settings, 10) > before + 0.2
     features = torch.cat(
-        [model.features(others.segments(i, settings.segments), size) for i in range(30)]
+        [model.features(others.segments(i, settings.segments), size) for i in range(15)]
     )
-    assert features.shape == (30, 32)
+    assert features.shape == (15, 32)
     assert features.std(0).mean() > 0.01

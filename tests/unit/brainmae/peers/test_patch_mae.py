@@ -82,12 +82,12 @@ def test_runs_of_a_batch_hide_the_same_share_which_changes_from_batch_to_batch(r
 
 
 def test_it_learns_hidden_rois_from_their_twins():
-    settings, runs = cohorts.quick(120, steps_per_epoch=60), cohorts.twins()
+    settings, runs = cohorts.quick(200, steps_per_epoch=100), cohorts.twins()
     torch.manual_seed(0)
     model = PatchMAE(settings.model, runs.n_rois, 4)
     task = PatchTask(model, runs, settings, cohorts.twins(3, first_seed=100))
     done = train(task, settings.pretraining, seed=0, monitor=MONITOR, scratch=None, progress=False)
-    assert done.history[0]["train_loss"] > 1.3 * done.history[-1]["train_loss"]
+    assert done.history[-1]["train_loss"] < 0.8 * done.history[0]["train_loss"]
     assert done.best > 0.3
     size = settings.segments.n_segments
     features = model.features(runs.segments(0, settings.segments), size)
