@@ -91,7 +91,7 @@ def run(repeats: int = 5, case: Case | None = None) -> list[BenchmarkRow]:
     if torch.cuda.is_available():
         large = Case(batch=64, width=256, device="cuda")
         rows += _rows(large, repeats)
-        rows.append(_agreement(Case(batch=16), repeats))
+        rows.append(_agreement(Case(batch=16), "cuda", repeats))
     return rows
 
 
@@ -234,17 +234,18 @@ def _device_peak(function: Callable[[], Any]) -> float:
     return (torch.cuda.max_memory_allocated() - before) / 2**20
 
 
-def _agreement(case: Case, repeats: int) -> BenchmarkRow:
-    """Embeddings in float32 on the GPU against those on the CPU, and how far they are apart."""
-    on_gpu = partial(embed_runs, replace(case, device="cuda", precision="32"), "ours")
-    on_cpu = partial(embed_runs, case, "ours")
-    one, other = on_gpu(), on_cpu()
+def _agreement(case: Case, device: str, repeats: int) -> BenchmarkRow:
+    """Embeddings in float32 on a device against those on the CPU, and how far they are apart."""
+    there = partial(embed_runs, replace(case, device=device, precision="32"), "ours")
+    here = partial(embed_runs, replace(case, precision="32"), "ours")
+    one, other = there(), here()
     distance = np.abs(one - other).max() / other.std()
+    words = replace(case, device=device, precision="32").words
     return compare(
-        f"embedding on a GPU, float32: {case.words}; at most {distance:.0e} sd apart",
+        f"embedding, float32: {words}; at most {distance:.0e} sd apart",
         "the same on the CPU",
-        on_gpu,
-        on_cpu,
+        there,
+        here,
         repeats=repeats,
         memory=False,
     )

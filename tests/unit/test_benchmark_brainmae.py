@@ -79,3 +79,15 @@ def test_rows_tell_share_of_peak_and_speed(monkeypatch, capsys):
     monkeypatch.setattr(brainmae, "run", lambda repeats: rows)
     benchmarks.benchmark("brainmae")
     assert "plain MAE" in capsys.readouterr().out
+
+
+def test_agreement_of_devices_is_told_with_the_time():
+    row = brainmae._agreement(TINY, "cpu", repeats=1)
+    assert "at most 0e+00 sd apart" in row.task
+    assert row.peer == "the same on the CPU"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gives_the_embeddings_of_the_cpu():
+    there = embed_runs(replace(TINY, device="cuda", precision="32"), "ours")
+    np.testing.assert_allclose(there, embed_runs(TINY, "ours"), rtol=1e-3, atol=1e-3)

@@ -84,7 +84,7 @@ class TokenJepa(nn.Module):
         for slow, fast in zip(self.target.parameters(), context.parameters(), strict=True):
             slow.lerp_(fast, 1 - momentum)
 
-    def features(self, segments: Segments, size: int) -> Tensor:
+    def features(self, segments: Segments, size: int | None = None) -> Tensor:
         """Features of runs, shape (b, d), see `mean_state`; of the target encoder."""
         return mean_state(self.target, segments, size)
 

@@ -71,7 +71,7 @@ class PatchMAE(nn.Module):
         out: Tensor = self.out(decoded[:, 1:]).view(*given.shape, -1)
         return out
 
-    def features(self, segments: Segments, size: int) -> Tensor:
+    def features(self, segments: Segments, size: int | None = None) -> Tensor:
         """Features of runs, shape (b, d), see `mean_state`."""
         return mean_state(self.encoder, segments, size)
 

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from neuropipe.brainmae.data import Runs
-from neuropipe.brainmae.inference import parts_of
 from neuropipe.brainmae.peers.jepa import JepaTask, TokenJepa
 from neuropipe.brainmae.peers.patch_mae import PatchMAE, PatchTask
 from neuropipe.brainmae.pretraining import PretrainTask
@@ -61,10 +60,5 @@ def pretrain_peer(
 def peer_features(model: Any, runs: Runs, settings: BrainmaeSettings) -> np.ndarray:
     """Features of every run, means over its windows, shape (n_runs, d)."""
     size, device = settings.segments.n_segments, next(model.parameters()).device
-    rows = []
-    for i in range(len(runs.runs)):
-        segments = runs.segments(i, settings.segments).to(device)
-        parts = [(part, new.stop - new.start) for part, _, new in parts_of(segments, size)]
-        found = np.stack([model.features(part)[0].float().cpu().numpy() for part, _ in parts])
-        rows.append(np.average(found, axis=0, weights=[n for _, n in parts]))
-    return np.stack(rows)
+    segments = (runs.segments(i, settings.segments).to(device) for i in range(len(runs.runs)))
+    return np.stack([model.features(run, size)[0].float().cpu().numpy() for run in segments])

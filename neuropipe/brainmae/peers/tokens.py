@@ -129,7 +129,7 @@ class TokenEncoder(nn.Module):
 
 
 @torch.no_grad()
-def mean_state(encoder: TokenEncoder, segments: Segments, size: int) -> Tensor:
+def mean_state(encoder: TokenEncoder, segments: Segments, size: int | None = None) -> Tensor:
     """Mean state of all tokens of runs that were measured: features for a probe.
 
     Parameters
@@ -138,15 +138,15 @@ def mean_state(encoder: TokenEncoder, segments: Segments, size: int) -> Tensor:
         In evaluation mode.
     segments : Segments
         Of whole runs, on the encoder's device.
-    size : int
-        K, segments of a window.
+    size : int, optional
+        K, segments of a window; all by default.
 
     Returns
     -------
     tensor of shape (b, d)
     """
     found, measured = [], []
-    for part, _, new in parts_of(segments, size):
+    for part, _, new in parts_of(segments, size or segments.x.shape[1]):
         found.append(encoder.states(part.x, part.present, part.start)[:, new].float().sum((1, 2)))
         measured.append(part.present[:, new].sum((1, 2)))
     count = torch.stack(measured).sum(0).clamp_min(1)

@@ -115,7 +115,7 @@ def test_a_last_window_that_overlaps_counts_its_new_segments_only():
 def test_a_run_of_which_nothing_was_measured_has_features_of_zero():
     network, segments = encoder(), random_segments(b=2)
     segments = replace(segments, present=torch.zeros_like(segments.present))
-    assert (mean_state(network, segments, size=5) == 0).all()
+    assert (mean_state(network, segments) == 0).all()
 
 
 @pytest.mark.parametrize("enabled", [True, False])
