@@ -9,49 +9,6 @@ wildcard_constraints:
 MODELS = "results/{dataset}/models/brainmae"
 
 
-def models_of(wildcards):
-    return [
-        f"results/{wildcards.dataset}/models/brainmae/{model}"
-        for model in study.brainmae(wildcards.dataset).models
-    ]
-
-
-def predictions_of(wildcards):
-    return [
-        f"results/{wildcards.dataset}/predictions/brainmae/{target}.nc"
-        for target in study.brainmae(wildcards.dataset).targets
-    ]
-
-
-def others_of(wildcards):
-    """Recordings of the datasets that join pretraining."""
-    return [
-        f"results/{other}/recordings/{recording}.nc"
-        for other in study.brainmae(wildcards.dataset).settings.pretrain_with
-        for recording in study.recordings(other)
-    ]
-
-
-def others_as_options(wildcards):
-    return " ".join(
-        f"--with-lock {study.lock(other)} --with-recordings results/{other}/recordings"
-        for other in study.brainmae(wildcards.dataset).settings.pretrain_with
-    )
-
-
-def given_weights(wildcards):
-    """The model of another dataset that takes the place of training."""
-    other = study.brainmae(wildcards.dataset).settings.weights_of
-    return [f"results/{other}/models/brainmae/final"] if other else []
-
-
-def gpus(stage):
-    """GPUs that a stage of training asks for."""
-    return lambda wildcards: int(
-        getattr(study.brainmae(wildcards.dataset).settings, stage).device == "gpu"
-    )
-
-
 rule brainmae_pretrain:
     input:
         recordings=recordings_of,

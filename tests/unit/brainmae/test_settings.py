@@ -63,7 +63,7 @@ def test_every_setting_is_described(model):
         ({"seeds": [1, 1]}, "stands twice"),
         ({"validation_share": 0.6}, "validation_share"),
         ({"min_rois": 40, "max_rois": 20}, "min_rois is above max_rois"),
-        ({"widht": 3}, "widht"),
+        ({"breadth": 3}, "breadth"),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(values, words):
