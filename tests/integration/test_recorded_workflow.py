@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def recorded(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         write_lock(lock, recordings[:2])
     manifest = yaml.safe_load(text)
     for name, changed in SHORTENED.items():
-        manifest["datasets"][name]["analyses"] = changed
+        manifest["datasets"][name]["analyses"] = deepcopy(changed)  # YAML has no aliases here
     (folder / "data_manifest.yaml").write_text(yaml.safe_dump(manifest))
     run_snakemake(folder)
     return folder

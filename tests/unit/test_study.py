@@ -67,8 +67,12 @@ def test_results_follow_the_table_of_analyses(folder: Path) -> None:
     assert study.results_of("rest", "b") == [
         "results/rest/quality/b-1",
         "results/rest/connectivity/b-1",
+        "results/rest/brainmae/b-1",
     ]
-    assert study.results_of_dataset("rest")[-1] == "results/rest/connectivity/group"
+    assert study.results_of_dataset("rest")[-2:] == [
+        "results/rest/connectivity/group",
+        "results/rest/brainmae/group",
+    ]
     assert study.results_of_dataset("cells") == ["results/cells/quality/c"]
     assert study.pages("rest")[0] == "results/rest/report/sub-a.html"
 
@@ -76,7 +80,28 @@ def test_results_follow_the_table_of_analyses(folder: Path) -> None:
 def test_an_analysis_can_be_left_out(folder: Path) -> None:
     text = MANIFEST.replace("connectivity: {targets: [age]}", "connectivity: false")
     (folder / "data_manifest.yaml").write_text(text)
-    assert Study.load({}, folder).analyses("rest") == []
+    assert [part.name for part in Study.load({}, folder).analyses("rest")] == ["brainmae"]
+
+
+def test_models_and_targets_are_planned(folder: Path) -> None:
+    settings = {"brainmae": {"targets": ["age"], "min_subjects": 10, "n_splits": 2}}
+    plan = Study.load(settings, folder).brainmae("rest")
+    assert plan.models == ["final", "seed-0_fold-0", "seed-0_fold-1"]
+    assert plan.targets == ()  # two subjects are too few
+    assert '"n_permutations":200' in plan.pretraining
+
+
+def test_pages_that_failed_jobs_left_out_are_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    study = Study.load({}, folder)
+    assert study.unfinished_pages("rest") == []
+    done = folder / "results/rest/quality/b-1"
+    done.mkdir(parents=True)
+    ((subject, page, folders),) = study.unfinished_pages("rest")
+    assert (subject, folders) == ("b", ["results/rest/quality/b-1"])
+    assert page == "results/rest/report/sub-b.html"
 
 
 def test_settings_merge_configuration_and_manifest(folder: Path) -> None:

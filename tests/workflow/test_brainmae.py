@@ -116,7 +116,7 @@ def test_what_training_does_not_look_at_trains_nothing_anew(study: Path) -> None
 
 
 def test_other_steps_train_anew(study: Path) -> None:
-    write_manifest(study, ", segments: {duration: 12}")
+    write_manifest(study, ", embedding_lr_scale: 4")
     assert planned_rules(study)["brainmae_pretrain"] == 6  # the other dataset takes the new model
 
 
