@@ -1,7 +1,11 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all.
+
+A path has one writer at a time: whoever starts to write removes what a killed predecessor left.
+"""
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import tempfile
@@ -27,6 +31,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
         Where to write. It is removed when the block raises.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in filter(Path.is_file, _leftovers(path, path.suffix)):
+        left.unlink(missing_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
@@ -67,6 +73,8 @@ def atomic_folder(path: Path, mark: str | None = None) -> Iterator[Path]:
             "choose another output, or remove that folder",
         )
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in _leftovers(path):
+        shutil.rmtree(left, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         yield temporary
@@ -76,6 +84,12 @@ def atomic_folder(path: Path, mark: str | None = None) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _leftovers(path: Path, suffix: str = "") -> list[Path]:
+    """List temporary files or folders beside `path`, named as `tempfile` names them."""
+    pattern = f".{glob.escape(path.name)}.{'[a-z0-9_]' * 8}{glob.escape(suffix)}"
+    return list(path.parent.glob(pattern))
 
 
 def _holds_others(path: Path, mark: str) -> bool:

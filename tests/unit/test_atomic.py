@@ -62,3 +62,17 @@ def test_a_failure_leaves_the_older_folder(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         fail()
     assert [p.name for p in tmp_path.rglob("*")] == ["out", "a"]
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
+    left = [
+        atomic_file(tmp_path / "a.nc"),
+        atomic_folder(tmp_path / "a"),
+        atomic_folder(tmp_path / "b"),
+    ]
+    names = [writer.__enter__().name for writer in left]  # killed here: never left
+    with atomic_file(tmp_path / "a.nc") as path:
+        path.write_text("whole")
+    with atomic_folder(tmp_path / "a"):
+        pass
+    assert {p.name for p in tmp_path.iterdir()} == {"a.nc", "a", names[2]}

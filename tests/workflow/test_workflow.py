@@ -34,7 +34,7 @@ def pages(folder: Path) -> set[str]:
 
 def arrays(folder: Path) -> dict[str, xr.DataTree]:
     found = {}
-    for path in sorted((folder / "results").rglob("[!.]*.nc")):  # a killed job leaves hidden ones
+    for path in sorted((folder / "results").rglob("[!.]*.nc")):
         with xr.open_datatree(path, engine="h5netcdf") as tree:
             found[str(path.relative_to(folder))] = tree.load()
     return found
