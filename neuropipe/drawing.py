@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from neuropipe.plotting import DIVERGING, FAINT, INK
+from neuropipe.plotting import ACCENT, DIVERGING, FAINT, INK, MUTED
 from neuropipe.recording import MISSING
 from neuropipe.units import column
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Order", "angle_order", "draw_matrix", "matrix_order", "pooled"]
+__all__ = ["Order", "angle_order", "draw_matrix", "matrix_order", "null_panel", "pooled"]
 
 _LEVELS = 33  # colours of a matrix image: enough for the eye, few enough for a small file
 _MOST_CELLS = 200  # rows and columns that a report's column can show
@@ -166,3 +166,32 @@ def draw_matrix(ax: Axes, matrix: np.ndarray, order: Order, limit: float, label:
     bar = ax.figure.colorbar(image, ax=ax, shrink=0.72, pad=0.02, aspect=28)
     bar.set_label(label)
     bar.outline.set_visible(False)
+
+
+def null_panel(
+    ax: Axes, null: np.ndarray, value: float, label: str, *, drawn: str = "shuffled"
+) -> None:
+    """Draw a null distribution and the value of the data.
+
+    Parameters
+    ----------
+    ax : Axes
+    null : array of shape (n_permutations,)
+    value : float
+    label : str
+        Of the horizontal axis.
+    drawn : str
+        How the null was drawn, for the legend.
+    """
+    shown = null[np.isfinite(null)]
+    low, high = float(shown.min()), float(shown.max())
+    # A null that is narrow beside its distance from the data would be too thin to see.
+    reach = max(high, value) - min(low, value)
+    width = max((high - low) / np.clip(len(shown) // 4, 8, 24), reach / 60) or 1.0
+    bins = np.arange(low, high + 1.01 * width, width).tolist()
+    ax.hist(shown, bins=bins, color=MUTED, alpha=0.55, label=drawn, histtype="stepfilled")
+    ax.axvline(value, color=ACCENT, linewidth=1.8, label="data")
+    ax.set_xlabel(label)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    ax.margins(x=0.08)

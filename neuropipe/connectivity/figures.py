@@ -8,7 +8,7 @@ import numpy as np
 
 from neuropipe.connectivity.data import Series
 from neuropipe.connectivity.fit import RecordingFit
-from neuropipe.drawing import Order, draw_matrix, matrix_order
+from neuropipe.drawing import Order, draw_matrix, matrix_order, null_panel
 from neuropipe.plotting import ACCENT, CYCLE, MUTED, new_figure, style
 from neuropipe.results import ResultFigure
 from neuropipe.stats.connectivity_matrices import edges
@@ -16,27 +16,7 @@ from neuropipe.stats.connectivity_matrices import edges
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["null_panel", "recording_figures"]
-
-
-def null_panel(ax: Axes, null: np.ndarray, value: float, label: str) -> None:
-    """Draw a null distribution and the value of the data.
-
-    Parameters
-    ----------
-    ax : Axes
-    null : array of shape (n_permutations,)
-    value : float
-    label : str
-        Of the horizontal axis.
-    """
-    shown = null[np.isfinite(null)]
-    ax.hist(shown, bins=24, color=MUTED, alpha=0.55, label="shuffled", histtype="stepfilled")
-    ax.axvline(value, color=ACCENT, linewidth=1.8, label="data")
-    ax.set_xlabel(label)
-    ax.set_yticks([])
-    ax.spines["left"].set_visible(False)
-    ax.margins(x=0.08)
+__all__ = ["recording_figures"]
 
 
 def recording_figures(series: Series, fit: RecordingFit, noun: str) -> list[ResultFigure]:

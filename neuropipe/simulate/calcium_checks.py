@@ -10,6 +10,8 @@ from neuropipe.simulate.calcium_nulls import independent, phase_randomised, shif
 from neuropipe.simulate.graphs import planted_graph, planted_graphs
 from neuropipe.simulate.settings import CalciumSimulation, GraphSimulation
 from neuropipe.stats.checks import Check, at_least, at_most, between, near
+from neuropipe.stats.communities import louvain
+from neuropipe.stats.connectivity_matrices import mean_correlation
 
 _SEEDS = range(5)
 
@@ -17,42 +19,6 @@ _SEEDS = range(5)
 def checks() -> list[Check]:
     """Measure the claims; about 10 s on one core."""
     return [*_epoch_checks(), *_null_checks(), *_hub_checks(), *_graph_checks()]
-
-
-def mean_correlation(traces: np.ndarray) -> np.ndarray:
-    """Correlation of every pair of neurons, mean over the animals that have both.
-
-    Parameters
-    ----------
-    traces : array of shape (n_animals, n_neurons, n_samples)
-        NaN where the animal lacks the neuron.
-
-    Returns
-    -------
-    array of shape (n_neurons, n_neurons)
-        0 on the diagonal and for pairs that no animal has.
-    """
-    present = np.isfinite(traces).all(axis=-1)
-    centred = np.where(present[..., None], traces, 0).astype(float)
-    centred -= centred.mean(axis=-1, keepdims=True)
-    norm = np.linalg.norm(centred, axis=-1, keepdims=True)
-    scaled = centred / np.where(norm > 0, norm, 1)
-    total = np.einsum("wit,wjt->ij", scaled, scaled, optimize=True)
-    count = present.T.astype(float) @ present
-    mean = np.where(count > 0, total / np.maximum(count, 1), 0)
-    np.fill_diagonal(mean, 0)
-    return np.asarray(mean)
-
-
-def louvain(weights: np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """Communities of a weighted graph by the Louvain method; negative weights are left out."""
-    import networkx as nx
-
-    graph = nx.from_numpy_array(np.maximum(weights, 0))
-    labels = np.empty(len(weights), dtype=int)
-    for number, nodes in enumerate(nx.community.louvain_communities(graph, seed=seed)):
-        labels[list(nodes)] = number
-    return labels
 
 
 def epoch_scores(data: CalciumData) -> tuple[np.ndarray, np.ndarray]:

@@ -18,6 +18,7 @@ __all__ = [
     "inverse_fisher_z",
     "ledoit_wolf",
     "logm",
+    "mean_correlation",
     "partial_correlation",
     "square",
     "standardise",
@@ -79,6 +80,31 @@ def correlation(values: np.ndarray) -> np.ndarray:
     matrix: np.ndarray = np.clip(z.T @ z / len(z), -1.0, 1.0)
     np.fill_diagonal(matrix, 1.0)
     return matrix
+
+
+def mean_correlation(traces: np.ndarray) -> np.ndarray:
+    """Correlation of every pair of units, mean over the animals that have both.
+
+    Parameters
+    ----------
+    traces : array of shape (n_animals, n_units, n_samples)
+        NaN where the animal lacks the unit.
+
+    Returns
+    -------
+    array of shape (n_units, n_units)
+        0 on the diagonal and for pairs that no animal has.
+    """
+    present = np.isfinite(traces).all(axis=-1)
+    centred = np.where(present[..., None], traces, 0).astype(float)
+    centred -= centred.mean(axis=-1, keepdims=True)
+    norm = np.linalg.norm(centred, axis=-1, keepdims=True)
+    scaled = centred / np.where(norm > 0, norm, 1)
+    total = np.einsum("wit,wjt->ij", scaled, scaled, optimize=True)
+    count = present.T.astype(float) @ present
+    mean = np.where(count > 0, total / np.maximum(count, 1), 0)
+    np.fill_diagonal(mean, 0)
+    return np.asarray(mean)
 
 
 def ledoit_wolf(values: np.ndarray) -> tuple[np.ndarray, float]:

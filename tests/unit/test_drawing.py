@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuropipe.drawing import angle_order, draw_matrix, matrix_order, pooled
+from neuropipe.drawing import angle_order, draw_matrix, matrix_order, null_panel, pooled
 from neuropipe.plotting import new_figure
 from neuropipe.stats.connectivity_matrices import correlation
 from tests.unit.connectivity.builders import series, unit_table
@@ -100,3 +100,16 @@ def test_groups_are_parted_and_named(matrix):
     assert figure.axes[1].get_ylabel() == "r"
     image = np.asarray(ax.images[0].get_array())
     assert np.abs(image[~np.isnan(image)]).max() <= 0.5
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=60), st.floats(-50, 50))
+@settings(max_examples=30, deadline=None)
+def test_a_null_holds_every_draw_and_stays_visible(draws, value):
+    ax = new_figure(2).subplots()
+    null_panel(ax, np.array([*draws, np.nan]), value, "r", drawn="shifted")
+    outline = ax.patches[0].get_xy()
+    assert outline[:, 0].min() <= min(draws) + 1e-9
+    assert outline[:, 0].max() >= max(draws) - 1e-9
+    assert np.ptp(outline[:, 0]) >= 0.01 * abs(value - np.mean(draws))
+    assert ax.get_lines()[0].get_xdata()[0] == value
+    assert [text for text in ax.get_legend_handles_labels()[1] if text == "shifted"]

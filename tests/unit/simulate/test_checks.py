@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sklearn.metrics import adjusted_rand_score
 
 from neuropipe.simulate import calcium_checks, fmri_checks
 from neuropipe.simulate.calcium import sim_calcium
@@ -67,15 +66,6 @@ def test_a_hub_that_drives_nobody_is_found_out(monkeypatch):
     bad = {row.name for row in failures(calcium_checks._hub_checks())}
     assert "calcium: motif events lost without the hub" in bad
     assert "calcium: seeds in which the hub is in the top 3" in bad
-
-
-def test_louvain_finds_blocks_and_ignores_negative_weights():
-    blocks = np.repeat(np.arange(3), 6)
-    weights = np.where(blocks[:, None] == blocks, 1.0, -0.5)
-    np.fill_diagonal(weights, 0)
-    found = calcium_checks.louvain(weights)
-    assert adjusted_rand_score(blocks, found) == 1
-    assert np.array_equal(found, calcium_checks.louvain(weights))
 
 
 def test_epoch_windows_beat_the_whole_recording():
