@@ -30,6 +30,13 @@ PROOFS = {
         "neuropipe.brainmae.proofs.switching",
         "neuropipe.brainmae.proofs.ablations",
     ),
+    "connectome": (
+        "neuropipe.connectome.proofs.factors",
+        "neuropipe.connectome.proofs.epochs",
+        "neuropipe.connectome.proofs.silencing",
+        "neuropipe.connectome.proofs.graphs",
+        "neuropipe.connectome.proofs.ablations",
+    ),
 }
 
 

@@ -1,0 +1,1 @@
+"""Dynamic connectome: affinities between units, their factorization, and communities."""

@@ -1,0 +1,1 @@
+"""Communities of weighted graphs: block models, modularity, consensus."""

@@ -1,0 +1,1 @@
+"""Checks of the connectome on data whose truth is known."""
