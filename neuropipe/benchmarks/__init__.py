@@ -10,6 +10,7 @@ from neuropipe.errors import SettingsError
 #: Module by name; each has `run(repeats)`, which gives rows for the table.
 BENCHMARKS = {
     "brainmae": "neuropipe.benchmarks.brainmae",
+    "connectome": "neuropipe.benchmarks.connectome",
     "ingest": "neuropipe.benchmarks.ingest",
 }
 
@@ -22,7 +23,7 @@ def benchmark(name: str, output: Path | None = None, repeats: int = 5) -> None:
     name : str
         One of `BENCHMARKS`.
     output : Path, optional
-        JSON file for the figures.
+        JSON file for the figures; a part that draws one puts it beside, as SVG.
     repeats : int
         Timed calls of each side, after one that is not counted.
 
@@ -35,7 +36,10 @@ def benchmark(name: str, output: Path | None = None, repeats: int = 5) -> None:
 
     if name not in BENCHMARKS:
         raise SettingsError(f"benchmark {name!r}", ", ".join(BENCHMARKS), "name one of these")
-    rows = import_module(BENCHMARKS[name]).run(repeats=repeats)
+    module = import_module(BENCHMARKS[name])
+    rows = module.run(repeats=repeats)
     print_table(f"neuropipe benchmark {name}", rows)
     if output is not None:
         write_table(output, rows)
+        if hasattr(module, "plot"):
+            module.plot(rows, Path(output).with_suffix(".svg"))

@@ -9,10 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
+from torch import nn
 
+from neuropipe.benchmarks.peak import operations, products
 from neuropipe.benchmarks.table import BenchmarkRow, compare
 from neuropipe.brainmae.data import runs_of_arrays
 from neuropipe.brainmae.inference import embed
@@ -21,11 +20,11 @@ from neuropipe.brainmae.model import BrainMAE
 from neuropipe.brainmae.peers.patch_mae import PatchMAE, PatchTask
 from neuropipe.brainmae.pretraining import Batch, PretrainTask
 from neuropipe.brainmae.settings import BrainmaeSettings, ModelSettings, SegmentSettings
-from neuropipe.training.devices import autocast, device_words, uses_bf16
+from neuropipe.training.devices import autocast, device_words
 from neuropipe.training.optimisation import total_norm
 from neuropipe.training.settings import Precision
 
-__all__ = ["Case", "operations", "products", "run", "train_step"]
+__all__ = ["Case", "run", "train_step"]
 
 Side = Literal["ours", "peer"]
 _RATIO = 0.4  # of hidden ROIs: the mean of the default range, the same in all runs
@@ -178,52 +177,6 @@ def _trained(case: Case, side: Side) -> tuple[PretrainTask, torch.optim.Optimize
     ratio = torch.full((case.batch,), _RATIO)
     hidden = draw_hidden(ratio, case.n_segments, case.n_rois, generator)
     return task, optimizer, Batch(segments, hidden.to(task.device))
-
-
-def operations(function: Callable[[], Any]) -> int:
-    """Floating-point operations of a call's matrix products; a multiplication and addition are two.
-
-    Fused attention is counted as the products it stands for.
-    """
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-        function()
-    return int(counter.get_total_flops())
-
-
-def products(count: int, device: str = "cpu") -> None:
-    """Do a number of floating-point operations in products of large matrices.
-
-    Parameters
-    ----------
-    count : int
-    device : str
-
-    Notes
-    -----
-    The matrices are square, as those of `neuropipe.training.devices.matmul_peak`; the last product
-    is narrower, so that the count is met to within 2 size^2.
-    """
-    size, left, right, out = _matrices(device)
-    whole, rest = divmod(count, 2 * size**3)
-    for _ in range(whole):
-        torch.matmul(left, right, out=out)
-    columns = round(rest / (2 * size**2))
-    if columns:
-        torch.matmul(left, right[:, :columns])
-    _wait(device)
-
-
-@lru_cache
-def _matrices(device: str) -> tuple[int, Tensor, Tensor, Tensor]:
-    size = 1024 if device == "cpu" else 8192
-    dtype = torch.bfloat16 if uses_bf16(torch.device(device)) else torch.float32
-    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-    return size, left, right, torch.empty_like(left)
-
-
-def _wait(device: str) -> None:
-    if device != "cpu":
-        torch.cuda.synchronize(device)
 
 
 def _device_peak(function: Callable[[], Any]) -> float:

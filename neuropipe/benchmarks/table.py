@@ -88,10 +88,10 @@ def compare(
     pairs = []
     for k in range(repeats):
         if k % 2:
-            second = _timed(theirs)
-            pairs.append((_timed(ours), second))
+            second = timed(theirs)
+            pairs.append((timed(ours), second))
         else:
-            pairs.append((_timed(ours), _timed(theirs)))
+            pairs.append((timed(ours), timed(theirs)))
     times = np.array(pairs)  # (pair, side, wall or cpu)
     ratios = times[:, 0, 0] / times[:, 1, 0]
     wall, cpu = np.median(times[:, :, 0], axis=0), np.median(times[:, :, 1], axis=0)
@@ -111,7 +111,8 @@ def compare(
     )
 
 
-def _timed(function: Callable[[], Any]) -> tuple[float, float]:
+def timed(function: Callable[[], Any]) -> tuple[float, float]:
+    """Wall and CPU time of a call, in s."""
     wall, cpu = time.perf_counter(), time.process_time()
     function()
     return time.perf_counter() - wall, time.process_time() - cpu

@@ -12,7 +12,8 @@ import torch
 
 from neuropipe import benchmarks
 from neuropipe.benchmarks import brainmae, table
-from neuropipe.benchmarks.brainmae import Case, embed_runs, operations, products, train_step
+from neuropipe.benchmarks.brainmae import Case, embed_runs, train_step
+from neuropipe.benchmarks.peak import operations, products
 
 TINY = Case(batch=2, width=16, n_rois=12, n_segments=4, n_points=8)
 
