@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from neuropipe.brainmae.settings import BrainmaeSettings
 from neuropipe.connectivity.settings import ConnectivitySettings
+from neuropipe.connectome.settings import ConnectomeSettings
 from neuropipe.ingest.formats import READERS
 from neuropipe.quality.settings import QualitySettings
 from neuropipe.report.settings import ReportSettings
@@ -64,10 +65,17 @@ BRAINMAE = Part(
     per_dataset=True,
     steps={"pretrain": ("brainmae.learn",), "finetune": ("brainmae.label_models",)},
 )
+CONNECTOME = Part(
+    "connectome",
+    ConnectomeSettings,
+    ("connectome.commands",),
+    ("fmri", "calcium"),
+    per_dataset=True,
+)
 REPORT = Part("report", ReportSettings, ("report.commands",), QUALITY.modalities)
 
 #: Analyses in the order of the report's sections.
-ANALYSES = (CONNECTIVITY, BRAINMAE)
+ANALYSES = (CONNECTIVITY, BRAINMAE, CONNECTOME)
 PARTS = {part.name: part for part in (QUALITY, *ANALYSES, REPORT)}
 
 

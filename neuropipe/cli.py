@@ -31,10 +31,14 @@ connectivity_app = typer.Typer(no_args_is_help=True, help="Static functional con
 brainmae_app = typer.Typer(
     no_args_is_help=True, help="Masked autoencoding of ROI time series (BrainMAE)."
 )
+connectome_app = typer.Typer(
+    no_args_is_help=True, help="Dynamic connectome: tensor factorization, block models."
+)
 report_app = typer.Typer(no_args_is_help=True, help="Build report pages.")
 app.add_typer(manifest_app, name="manifest")
 app.add_typer(connectivity_app, name="connectivity")
 app.add_typer(brainmae_app, name="brainmae")
+app.add_typer(connectome_app, name="connectome")
 app.add_typer(report_app, name="report")
 
 Settings = Annotated[str, typer.Option(help="Validated settings as JSON.")]
@@ -349,6 +353,43 @@ def brainmae_group(
     )
 
 
+@connectome_app.command("group")
+def connectome_group(
+    dataset: Annotated[str, typer.Argument(help="Name in the manifest.")],
+    lock: Lock,
+    recordings: Recordings,
+    output: Output,
+    settings: Settings = "{}",
+    wiring: Annotated[
+        list[Path] | None, typer.Option(help="Table of a wiring diagram; repeatable.")
+    ] = None,
+) -> None:
+    """Components, communities and motifs of a dataset."""
+    from neuropipe.connectome.commands import connectome_group as run
+
+    run(
+        dataset=dataset,
+        lock=lock,
+        recordings=recordings,
+        settings=settings,
+        output=output,
+        wiring=wiring or [],
+    )
+
+
+@connectome_app.command("recording")
+def connectome_recording(
+    recording: Annotated[str, typer.Argument(help="Recording named in the lock.")],
+    group: Annotated[Path, typer.Option(help="Result folder of `connectome group`.")],
+    output: Output,
+    settings: Settings = "{}",
+) -> None:
+    """What a dataset's components say of one recording."""
+    from neuropipe.connectome.commands import connectome_recording as run
+
+    run(recording=recording, group=group, settings=settings, output=output)
+
+
 Card = Annotated[str, typer.Option(help="Name, title, modality, licence, citation as JSON.")]
 
 
@@ -393,7 +434,7 @@ def report_home(
 
 @app.command()
 def validate(
-    name: Annotated[str, typer.Argument(help="simulate, connectivity or brainmae.")],
+    name: Annotated[str, typer.Argument(help="simulate, connectivity, brainmae or connectome.")],
     output: Annotated[Path | None, typer.Option(help="JSON file for the figures.")] = None,
     full: Annotated[bool, typer.Option("--full", help="The long proofs too.")] = False,
 ) -> None:
@@ -405,7 +446,7 @@ def validate(
 
 @app.command()
 def benchmark(
-    name: Annotated[str, typer.Argument(help="ingest or brainmae.")],
+    name: Annotated[str, typer.Argument(help="ingest, brainmae or connectome.")],
     output: Annotated[Path | None, typer.Option(help="JSON file for the figures.")] = None,
 ) -> None:
     """Time a part beside its peers in one run."""

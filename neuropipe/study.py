@@ -20,6 +20,7 @@ from neuropipe.analyses import ANALYSES, PARTS, QUALITY, Part, reader_modules, s
 from neuropipe.brainmae.names import Plan
 from neuropipe.brainmae.settings import BrainmaeSettings
 from neuropipe.connectivity.settings import ConnectivitySettings
+from neuropipe.connectome.settings import ConnectomeSettings
 from neuropipe.errors import ManifestError, SettingsError
 from neuropipe.fingerprint import fingerprint
 from neuropipe.ingest.settings import READ_SETTINGS
@@ -70,6 +71,10 @@ class Config(Settings):
     brainmae: BrainmaeSettings = Field(
         default=BrainmaeSettings(), description="masked autoencoding of ROI time series"
     )
+    connectome: ConnectomeSettings = Field(
+        default=ConnectomeSettings(),
+        description="dynamic connectome: tensor factorization, block models",
+    )
     report: ReportSettings = Field(default=ReportSettings(), description="report pages")
 
 
@@ -116,6 +121,8 @@ class Study:
                 study.settings(name, part)
             if any(part.name == "brainmae" for part in study.analyses(name)):
                 study.check_other_datasets(name)
+            if any(part.name == "connectome" for part in study.analyses(name)):
+                study.check_wiring(name)
         return study
 
     @cached_property
@@ -186,14 +193,29 @@ class Study:
         return [name for name in self.datasets if self.kind(name) == kind]
 
     def check_locks(self) -> None:
-        """Read every lock.
+        """Read every lock, and look whether a connectome can be made of what it names.
 
         Raises
         ------
         LockError
             If an enabled dataset has none, naming the command that makes it.
+        ManifestError
+            If a dataset with a connectome holds Suite2p ROIs of several subjects or sessions.
         """
-        _ = self._locks
+        for name, locked in self._locks.items():
+            numbered = (
+                self.dataset(name).modality == "calcium"
+                and json.loads(self.read_settings(name))["unit_names"] is None
+                and all(_is_suite2p(found) for found in locked.values())
+            )
+            several = len({(found.subject, found.session) for found in locked.values()}) > 1
+            if numbered and several and any(p.name == "connectome" for p in self.analyses(name)):
+                raise ManifestError(
+                    f"dataset {name}: Suite2p numbers the ROIs of each subject and session anew",
+                    "for a connectome, names that mean the same in all of them",
+                    "name a column of them (read: {unit_names: ...}), or set analyses: "
+                    "{connectome: false}",
+                )
 
     def atlases(self, name: str) -> list[str]:
         """Folders of the named atlases that reading a dataset needs fetched."""
@@ -334,6 +356,31 @@ class Study:
         settings = BrainmaeSettings.model_validate_json(self.settings(name, "brainmae"))
         return Plan(settings, [found.subject for found in self._locks[name].values()])
 
+    @_remembered
+    def connectome(self, name: str) -> ConnectomeSettings:
+        """Settings of a dataset's connectome."""
+        return ConnectomeSettings.model_validate_json(self.settings(name, "connectome"))
+
+    def wiring(self, name: str) -> list[Path]:
+        """Tables of a dataset's wiring diagram; the manifest names them from its own folder."""
+        return [self.folder / path for path in self.connectome(name).wiring]
+
+    def check_wiring(self, name: str) -> None:
+        """Look whether the tables of a dataset's wiring diagram are there.
+
+        Raises
+        ------
+        ManifestError
+            If one is not.
+        """
+        for path in self.wiring(name):
+            if not path.is_file():
+                raise ManifestError(
+                    f"manifest: datasets.{name}.analyses.connectome.wiring names {path}",
+                    "a file, relative to the manifest",
+                    "correct the path",
+                )
+
     def results_of(self, name: str, subject: str) -> list[str]:
         """Result folders that a subject's page is made of, in the order of its sections.
 
@@ -379,6 +426,10 @@ def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         nested = isinstance(value, Mapping) and isinstance(merged.get(key), dict)
         merged[key] = _merge(merged[key], value) if nested else value
     return merged
+
+
+def _is_suite2p(locked: LockedRecording) -> bool:
+    return any(Path(file.uri).name == "F.npy" for file in locked.files)
 
 
 def _atlas_folder(atlas: str | None) -> str | None:

@@ -21,7 +21,16 @@ SUBJECTS = {
 }  # fmt: skip
 # Two subjects are too few to predict anything from, and training to its end takes minutes.
 TASTE = {"n_splits": 2, "pretraining": {"max_steps": 8, "steps_per_epoch": 8}, "ratios": [0.5]}
-SHORTENED = {"roi-hcp-rest": {"brainmae": TASTE}, "roi-abide-nyu": {"brainmae": TASTE}}
+BRIEF = {
+    "n_windows": 2, "n_bootstrap": 0, "affinity": {"affinity_smoothing": 4.0},
+    "factorization": {"rank": 2, "n_restarts": 2, "max_iterations": 30},
+    "communities": {"n_runs": 2, "degree_correction": "off"},
+}  # fmt: skip
+SHORTENED = {
+    "roi-hcp-rest": {"brainmae": TASTE, "connectome": BRIEF},
+    "roi-abide-nyu": {"brainmae": TASTE, "connectome": BRIEF},
+    "nwb-worm": {"connectome": BRIEF},
+}
 
 
 @pytest.fixture(scope="module")

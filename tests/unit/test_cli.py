@@ -49,6 +49,8 @@ def test_help(command: list[str]) -> None:
         ["quality", "missing.nc", "--output", "out", "--settings", '{"fmry": {}}'],
         ["connectivity", "recording", "missing.nc", "--output", "out"],
         ["connectivity", "group", "d", "--lock", "no.tsv", "--recordings", "x", "--output", "out"],
+        ["connectome", "group", "d", "--lock", "no.tsv", "--recordings", "x", "--output", "out"],
+        ["connectome", "recording", "sub-1", "--group", "missing", "--output", "out"],
         ["ingest", "r", "--dataset", "d", "--modality", "fmri", "--lock", "no.tsv", "--root", ".",
          "--output", "out"],
         ["ingest", "r", "--dataset", "d", "--modality", "eeg", "--lock", "no.tsv", "--root", ".",

@@ -68,10 +68,12 @@ def test_results_follow_the_table_of_analyses(folder: Path) -> None:
         "results/rest/quality/b-1",
         "results/rest/connectivity/b-1",
         "results/rest/brainmae/b-1",
+        "results/rest/connectome/b-1",
     ]
-    assert study.results_of_dataset("rest")[-2:] == [
+    assert study.results_of_dataset("rest")[-3:] == [
         "results/rest/connectivity/group",
         "results/rest/brainmae/group",
+        "results/rest/connectome/group",
     ]
     assert study.results_of_dataset("cells") == ["results/cells/quality/c"]
     assert study.pages("rest")[0] == "results/rest/report/sub-a.html"
@@ -80,7 +82,10 @@ def test_results_follow_the_table_of_analyses(folder: Path) -> None:
 def test_an_analysis_can_be_left_out(folder: Path) -> None:
     text = MANIFEST.replace("connectivity: {targets: [age]}", "connectivity: false")
     (folder / "data_manifest.yaml").write_text(text)
-    assert [part.name for part in Study.load({}, folder).analyses("rest")] == ["brainmae"]
+    assert [part.name for part in Study.load({}, folder).analyses("rest")] == [
+        "brainmae",
+        "connectome",
+    ]
 
 
 def test_models_and_targets_are_planned(folder: Path) -> None:
@@ -89,6 +94,39 @@ def test_models_and_targets_are_planned(folder: Path) -> None:
     assert plan.models == ["final", "seed-0_fold-0", "seed-0_fold-1"]
     assert plan.targets == ()  # two subjects are too few
     assert '"n_permutations":200' in plan.pretraining
+
+
+def test_numbered_neurons_of_several_subjects_are_refused_before_anything_runs(
+    folder: Path,
+) -> None:
+    text = MANIFEST.replace("modality: fmri", "modality: calcium")
+    lock = folder / "config" / "recordings" / "rest.tsv"
+    one, two = (locked(f"sub-{s}", s, f"{s}/suite2p/plane0/F.npy") for s in "ab")
+    (folder / "data_manifest.yaml").write_text(text)
+    write_lock(lock, [one, two])
+    with pytest.raises(ManifestError, match=r"analyses: \{connectome: false\}"):
+        Study.load({}, folder).check_locks()
+    write_lock(lock, [one])
+    Study.load({}, folder).check_locks()
+    write_lock(lock, [one, two])
+    for change in (
+        ("analyses: {", "analyses: {connectome: false, "),
+        ("source: {path: data}", "source: {path: data}\n    read: {unit_names: label}"),
+    ):
+        (folder / "data_manifest.yaml").write_text(text.replace(*change))
+        Study.load({}, folder).check_locks()
+
+
+def test_wiring_lies_beside_the_manifest(folder: Path) -> None:
+    wired = "analyses: {connectome: {wiring: [tables/wires.csv]}"
+    (folder / "data_manifest.yaml").write_text(MANIFEST.replace("analyses: {", f"{wired}, "))
+    with pytest.raises(ManifestError, match=r"datasets\.rest\.analyses\.connectome\.wiring"):
+        Study.load({}, folder)
+    (folder / "tables").mkdir()
+    (folder / "tables" / "wires.csv").write_text("pre,post,weight\n")
+    study = Study.load({}, folder)
+    assert study.wiring("rest") == [folder / "tables" / "wires.csv"]
+    assert study.connectome("rest").n_shifts == 19
 
 
 def test_pages_that_failed_jobs_left_out_are_named(

@@ -27,7 +27,7 @@ datasets:
     source: {path: data}
     license: CC0-1.0
     citation: made by the test
-    analyses: {brainmae: false}
+    analyses: {brainmae: false, connectome: false}
 """
 
 

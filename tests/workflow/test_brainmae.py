@@ -30,7 +30,7 @@ ENTRY = """\
     source: {{path: {name}}}
     license: CC0-1.0
     citation: made by the test
-    analyses: {{connectivity: false, brainmae: {{{tiny}{more}}}}}
+    analyses: {{connectivity: false, connectome: false, brainmae: {{{tiny}{more}}}}}
 """
 REPORTS = {"default": 1, "report_subject": 6, "report_index": 2, "report_home": 1}
 

@@ -183,7 +183,10 @@ def test_planning_a_thousand_recordings_is_quick(tmp_path: Path) -> None:
         (MANIFEST.replace("rest:", "other:"), "neuropipe manifest lock other"),
         (MANIFEST.replace("modality: fmri", "modality: eeg"), "datasets.rest.modality is 'eeg'"),
         (MANIFEST.replace("brainmae", "conectivity"), "analyses.conectivity"),
-        (MANIFEST.replace("false", "{weights_of: rest}"), "another enabled dataset"),
+        (
+            MANIFEST.replace("brainmae: false", "brainmae: {weights_of: rest}"),
+            "another enabled dataset",
+        ),
         (MANIFEST + "    read: {parcelation: x}\n", "parcelation"),
     ],
 )
