@@ -429,7 +429,7 @@ def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_suite2p(locked: LockedRecording) -> bool:
-    return any(Path(file.uri).name == "F.npy" for file in locked.files)
+    return any(Path(file.path).name == "F.npy" for file in locked.files)
 
 
 def _atlas_folder(atlas: str | None) -> str | None:

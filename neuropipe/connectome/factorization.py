@@ -167,6 +167,7 @@ def factorize(
     max_iterations: int = 500,
     tolerance: float = 1e-6,
     target: float | np.ndarray | None = None,
+    first: bool = False,
 ) -> tuple[list[Factors], list[np.ndarray]]:
     """Improve all starts until they change no more.
 
@@ -179,6 +180,8 @@ def factorize(
         Relative change of the squared error below which, five times in a row, a start is done.
     target : float or array of shape (k,), optional
         Relative squared error at which a start is done at once.
+    first : bool
+        Whether all starts are done once one has reached its target.
 
     Returns
     -------
@@ -207,7 +210,8 @@ def factorize(
         before[running] = error
         done = calm[running] >= _CALM
         if goal is not None:
-            done |= error <= goal[running]
+            hit = error <= goal[running]
+            done |= hit | (first & hit.any())
         if iteration == max_iterations - 1:
             done[:] = True
         if done.any():

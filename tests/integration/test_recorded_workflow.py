@@ -28,7 +28,7 @@ BRIEF = {
 }  # fmt: skip
 SHORTENED = {
     "roi-hcp-rest": {"brainmae": TASTE, "connectome": BRIEF},
-    "roi-abide-nyu": {"brainmae": TASTE, "connectome": BRIEF},
+    "roi-abide-nyu": {"brainmae": TASTE, "connectome": False},
     "nwb-worm": {"connectome": BRIEF},
 }
 
