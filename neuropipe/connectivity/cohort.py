@@ -16,7 +16,7 @@ from neuropipe.connectivity.data import Series, usable_series
 from neuropipe.connectivity.fit import regularised
 from neuropipe.connectivity.settings import ConnectivitySettings
 from neuropipe.connectivity.structure import homologous_mean, network_contrast, same_network
-from neuropipe.errors import UnfitRecordingError
+from neuropipe.dataset import usable
 from neuropipe.prediction.participants import participant_labels, participants_table
 from neuropipe.recording import Recording
 from neuropipe.stats.connectivity_matrices import correlation, edges, fisher_z
@@ -167,23 +167,12 @@ def build_cohort(
     UnfitRecordingError
         If no recording can be used.
     """
-    runs: list[RunConnectivity] = []
-    unfit: list[UnfitRecordingError] = []
-    for recording in recordings:
-        try:
-            runs.append(run_connectivity(recording, settings))
-        except UnfitRecordingError as error:
-            unfit.append(error)
-    if not runs:
-        raise UnfitRecordingError(
-            f"no recording of {dataset} can be used; the first: "
-            + (unfit[0].given if unfit else "the lock is empty"),
-            "at least one recording with enough units and frames",
-            "leave connectivity out of this dataset's analyses",
-        )
-    warnings = [f"Recording left out: {error.given}." for error in unfit[:10]]
-    if len(unfit) > 10:
-        warnings.append(f"{len(unfit) - 10} more recordings left out.")
+    runs, warnings = usable(
+        recordings,
+        lambda one: run_connectivity(one, settings),
+        dataset,
+        "leave connectivity out of this dataset's analyses",
+    )
     subjects = list(dict.fromkeys(run.subject for run in runs))
     units, notes = _shared_units(runs, settings)
     labels, conflicts = participants_table([(run.subject, run.participant) for run in runs])

@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 
 from neuropipe.connectome.affinity import rates_of_change, rises_and_falls
 from neuropipe.connectome.baselines_tensor import factorized_affinity, tca_partitions
-from neuropipe.connectome.communities.modularity import louvain, louvain_unweighted
+from neuropipe.connectome.communities.modularity import louvain, louvain_unweighted, surprise
 from neuropipe.connectome.settings import AffinitySettings
 from neuropipe.connectome.windows import residual
 from neuropipe.errors import InputError
@@ -26,7 +26,6 @@ __all__ = [
     "baseline_partitions",
     "mean_affinity",
     "sliding_partitions",
-    "surprise",
 ]
 
 _DENSITY = 0.1  # share of the pairs that are edges of an unweighted graph
@@ -127,31 +126,6 @@ def mean_affinity(rates: np.ndarray, presence: np.ndarray, kind: str) -> np.ndar
     mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     np.fill_diagonal(mean, 0)
     return np.asarray(mean)
-
-
-def surprise(weights: np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """Communities by asymptotic Surprise (Traag et al. 2015, Phys. Rev. E 92, 022816).
-
-    Parameters
-    ----------
-    weights : array of shape (n, n)
-        Symmetric; what is not above 0 is no edge.
-    seed : int
-
-    Returns
-    -------
-    array of int of shape (n,)
-    """
-    import igraph
-    import leidenalg
-
-    upper = np.triu(weights, k=1)
-    first, second = np.nonzero(upper > 0)
-    graph = igraph.Graph(n=len(weights), edges=list(zip(first, second, strict=True)))
-    found = leidenalg.find_partition(
-        graph, leidenalg.SurpriseVertexPartition, weights=upper[first, second].tolist(), seed=seed
-    )
-    return np.asarray(found.membership)
 
 
 def sliding_partitions(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neuropipe.connectome.communities.choice import drop_small, held_out_scores
+from neuropipe.connectome.communities.choice import choose_form, drop_small
 from neuropipe.connectome.communities.consensus import Consensus, consensus
 from neuropipe.connectome.communities.nested import Hierarchy, nest_blocks
 from neuropipe.connectome.communities.search import Blocks
@@ -140,7 +140,12 @@ def fit_connectome(animals: Animals, settings: ConnectomeSettings) -> Connectome
     factors, n_units = starts[0], source.n_units
     windows = _windows(animals, source, settings)
     graphs = _window_graphs(factors, n_units, windows, settings)
-    degree_corrected = _degree_correction(graphs, settings)
+    degree_corrected = choose_form(
+        graphs[:_WINDOWS_TO_CHOOSE],
+        settings.communities.degree_correction,
+        n_runs=_RUNS,
+        seed=seed,
+    )
     blocks = read_windows(
         factors,
         factors.coactivity(),
@@ -215,17 +220,6 @@ def _window_graphs(
     activity = factors.coactivity()
     least = settings.communities.min_weight
     return [drop_small(window_graph(factors, activity, n_units, one), least) for one in windows]
-
-
-def _degree_correction(graphs: list[np.ndarray], settings: ConnectomeSettings) -> bool:
-    """One form for all windows: what predicts their left-out pairs better."""
-    choice = settings.communities.degree_correction
-    if choice != "held-out":
-        return choice == "on"
-    few = graphs[:_WINDOWS_TO_CHOOSE]
-    scores = [held_out_scores(one, n_runs=_RUNS, seed=settings.seed) for one in few]
-    plain, corrected = np.mean(np.concatenate(scores), axis=0)
-    return bool(corrected > plain)
 
 
 def _over_starts(

@@ -89,7 +89,8 @@ class ShiftTest:
         array of shape (rank,)
             Family-wise.
         """
-        partner, _ = matched(graph_cosines(factors, self.data.factors, n_units))
+        graphs = [component_graphs(one, n_units) for one in (factors, self.data.factors)]
+        partner, _ = matched(graph_cosines(*graphs))
         gains = self.data.component_gains[partner]
         return np.array([permutation_p_value(g, self.largest_component_gains) for g in gains])
 

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from neuropipe.connectome.factorization import Factors, fit_activity, squared_errors
 from neuropipe.connectome.operators import AffinityTensor
-from neuropipe.connectome.restarts import best, fit_starts, restart_similarity
+from neuropipe.connectome.restarts import fit_starts, restart_similarity
 from neuropipe.connectome.tensor import TensorSource
 
 __all__ = ["RankTable", "choose_rank", "factor_variance", "held_out_errors", "knee", "rank_table"]
@@ -132,7 +132,7 @@ def _over_units(
 ) -> float:
     shown = _hide(source.presence, _HIDDEN, rng, keep=2)
     visible = source.with_presence(shown)
-    fitted = best(fit_starts(visible, rank, 2, max_iterations=max_iterations, seed=_seed(rng)))
+    fitted = fit_starts(visible, rank, 2, max_iterations=max_iterations, seed=_seed(rng))[0]
     return _hidden_error(source.tensor, visible.tensor, fitted, fitted.activity())
 
 
@@ -142,7 +142,7 @@ def _over_time(
     block = np.arange(source.n_samples) * _BLOCKS // source.n_samples
     held = block % 2 == fold % 2
     train, test = source.with_samples(~held), source.with_samples(held)
-    fitted = best(fit_starts(train, rank, 2, max_iterations=max_iterations, seed=_seed(rng)))
+    fitted = fit_starts(train, rank, 2, max_iterations=max_iterations, seed=_seed(rng))[0]
     visible = test.with_presence(_hide(source.presence, 0.5, rng, keep=0)).tensor
     return _hidden_error(test.tensor, visible, fitted, fit_activity(visible, fitted))
 

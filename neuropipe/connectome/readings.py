@@ -110,24 +110,21 @@ def window_graph(
     return residual(affinity, window_doubt(factors.evidence, activity, n_units, window.samples))
 
 
-def graph_cosines(a: Factors, b: Factors, n_units: int) -> np.ndarray:
+def graph_cosines(a: list[np.ndarray], b: list[np.ndarray]) -> np.ndarray:
     """Cosines between the graphs of the components of two factorizations.
 
     Parameters
     ----------
-    a, b : Factors
-    n_units : int
+    a, b : list of array of shape (n_units, n_units)
+        See `component_graphs`.
 
     Returns
     -------
-    array of shape (a.rank, b.rank)
+    array of shape (len(a), len(b))
         Of what stands above the units' strengths: the affinities themselves are alike everywhere.
     """
-    first, second = pair_index(n_units)
-    rows = [
-        np.nan_to_num([graph[first, second] for graph in component_graphs(one, n_units)])
-        for one in (a, b)
-    ]
+    first, second = pair_index(len(a[0]))
+    rows = [np.nan_to_num([graph[first, second] for graph in graphs]) for graphs in (a, b)]
     norms = np.outer(*(np.linalg.norm(part, axis=1) for part in rows))
     cosines: np.ndarray = np.divide(
         rows[0] @ rows[1].T, norms, out=np.zeros(norms.shape), where=norms > 0

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from neuropipe.connectome.settings import UnitSettings
+from neuropipe.dataset import usable
 from neuropipe.errors import UnfitRecordingError
 from neuropipe.recording import Recording
 from neuropipe.stats.connectivity_matrices import varying
@@ -86,24 +87,8 @@ def read_runs(
     UnfitRecordingError
         If no recording can be used, or units are numbered and come from several sessions.
     """
-    runs: list[Run] = []
-    unfit: list[UnfitRecordingError] = []
-    for recording in recordings:
-        try:
-            runs.append(read_run(recording, settings))
-        except UnfitRecordingError as error:
-            unfit.append(error)
-    if not runs:
-        raise UnfitRecordingError(
-            f"no recording of {dataset} can be used; the first: "
-            + (unfit[0].given if unfit else "the lock is empty"),
-            "at least one recording with enough units and frames",
-            _LEAVE_OUT,
-        )
+    runs, warnings = usable(recordings, lambda one: read_run(one, settings), dataset, _LEAVE_OUT)
     _check_matchable(runs, dataset)
-    warnings = [f"Recording left out: {error.given}." for error in unfit[:10]]
-    if len(unfit) > 10:
-        warnings.append(f"{len(unfit) - 10} more recordings left out.")
     gappy = [run.n_absent for run in runs if run.n_absent]
     if gappy:
         warnings.append(
@@ -190,22 +175,11 @@ def fill_gaps(traces: np.ndarray) -> np.ndarray:
     -------
     array of the same shape and type
     """
-    known = np.isfinite(traces)
-    gappy = ~known.all(axis=1)
+    gappy = np.isnan(traces).any(axis=1)
     if not gappy.any():
         return traces
-    n_samples = traces.shape[1]
-    here, at = np.arange(n_samples), known[gappy]
-    before = np.maximum.accumulate(np.where(at, here, -1), axis=1)
-    after = np.minimum.accumulate(np.where(at, here, n_samples)[:, ::-1], axis=1)[:, ::-1]
-    low = np.where(before < 0, after, before)
-    high = np.where(after == n_samples, before, after)
-    weight = (here - low) / np.maximum(high - low, 1)
-    weight[low == high] = 0
-    held = traces[gappy]
-    below, above = np.take_along_axis(held, low, 1), np.take_along_axis(held, high, 1)
     filled = traces.copy()
-    filled[gappy] = below + weight * (above - below)
+    filled[gappy] = pd.DataFrame(traces[gappy].T).interpolate(limit_direction="both").T
     return filled
 
 

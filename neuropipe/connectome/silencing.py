@@ -44,8 +44,6 @@ def silencing_ranking(
     affinity: np.ndarray,
     labels: np.ndarray,
     names: Sequence[str],
-    *,
-    n_candidates: int | None = None,
 ) -> pd.DataFrame:
     """Rank units by what silencing them should do to their motif.
 
@@ -54,14 +52,13 @@ def silencing_ranking(
     affinity, labels
         See `motif_strength`.
     names : sequence of str of length n_units
-    n_candidates : int, optional
-        Rows; default: all units that are in a community.
 
     Returns
     -------
     pandas.DataFrame
-        ``unit``, ``community``, ``strength``, ``share`` of its community's strength, ``rank`` among
-        all units and ``rank_within`` its community, from 1; the strongest first.
+        Of all units that are in a community: ``unit``, ``community``, ``strength``, ``share`` of
+        its community's strength, ``rank`` among all units and ``rank_within`` its community, from
+        1; the strongest first.
     """
     strength = motif_strength(affinity, labels)
     table = pd.DataFrame({"unit": list(names), "community": labels, "strength": strength})
@@ -71,7 +68,7 @@ def silencing_ranking(
     table = table.sort_values("strength", ascending=False, kind="stable", ignore_index=True)
     table["rank"] = np.arange(1, len(table) + 1)
     table["rank_within"] = table.groupby("community").cumcount() + 1
-    return table if n_candidates is None else table.head(n_candidates)
+    return table
 
 
 def driver_rank(scores: np.ndarray, driver: int) -> int:

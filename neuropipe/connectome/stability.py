@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from neuropipe.connectome.affinity import pair_index
 from neuropipe.connectome.communities.choice import drop_small
 from neuropipe.connectome.communities.search import fit_blocks
 from neuropipe.connectome.factorization import Factors, fit_activity, squared_errors
@@ -19,7 +18,6 @@ from neuropipe.connectome.readings import (
 )
 from neuropipe.connectome.restarts import fit_starts, matched
 from neuropipe.connectome.tensor import TensorSource
-from neuropipe.connectome.windows import refold
 
 __all__ = ["Bootstrap", "Explained", "SplitHalf", "bootstrap", "explained", "split_half"]
 
@@ -128,14 +126,15 @@ def bootstrap(
     """
     rng = np.random.default_rng(seed)
     whole = source.tensor
+    own = component_graphs(factors, source.n_units)
     cosines, units, members = [], [], []
     for _ in range(n_draws):
         drawn = _resampled(source, rng)
         start = int(rng.integers(2**31))
         found = fit_starts(drawn, factors.rank, _STARTS, max_iterations=_ITERATIONS, seed=start)[0]
-        partner, cosine = matched(graph_cosines(factors, found, source.n_units))
-        cosines.append(cosine)
         graphs = component_graphs(found, source.n_units)
+        partner, cosine = matched(graph_cosines(own, graphs))
+        cosines.append(cosine)
         members.append(
             [
                 _jaccard(a, _blocks(graphs[match], min_weight, start))
@@ -196,34 +195,23 @@ def split_half(
             inside = half[np.arange(source.n_samples) * _BLOCKS // source.n_samples]
             parts = [source.with_samples(inside), source.with_samples(~inside)]
         one, two = (
-            fit_starts(
-                part, rank, _STARTS, max_iterations=_ITERATIONS, seed=int(rng.integers(2**31))
-            )[0]
+            component_graphs(
+                fit_starts(
+                    part, rank, _STARTS, max_iterations=_ITERATIONS, seed=int(rng.integers(2**31))
+                )[0],
+                source.n_units,
+            )
             for part in parts
         )
-        values.append(_likeness(one, two, source.n_units))
-        nulls.append(
-            [
-                _likeness(one, _shuffled(two, rng.permutation(source.n_units)), source.n_units)
-                for _ in range(n_permutations)
-            ]
-        )
+        values.append(_likeness(one, two))
+        orders = [rng.permutation(source.n_units) for _ in range(n_permutations)]
+        nulls.append([_likeness(one, [g[np.ix_(k, k)] for g in two]) for k in orders])
     what = "animals" if by_animal else "time"
     return SplitHalf(float(np.mean(values)), np.mean(nulls, axis=0), what)
 
 
-def _likeness(a: Factors, b: Factors, n_units: int) -> float:
-    return float(matched(graph_cosines(a, b, n_units))[1].mean())
-
-
-def _shuffled(factors: Factors, order: np.ndarray) -> Factors:
-    """Give the units of a factorization each other's places."""
-    first, second = pair_index(len(order))
-    at = order[first], order[second]
-    pairs, evidence = (
-        refold(part, len(order))[:, *at].T for part in (factors.pairs, factors.evidence)
-    )
-    return replace(factors, pairs=pairs, evidence=evidence)
+def _likeness(a: list[np.ndarray], b: list[np.ndarray]) -> float:
+    return float(matched(graph_cosines(a, b))[1].mean())
 
 
 def explained(

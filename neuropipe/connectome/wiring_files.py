@@ -20,7 +20,7 @@ _CORRECT = "correct the file or the setting wiring"
 _MOST_UNITS = 10_000
 
 
-def read_wiring(paths: Sequence[Path], *, symmetric: bool = False) -> pd.DataFrame:
+def read_wiring(paths: Sequence[Path]) -> pd.DataFrame:
     """Read tables of wiring and add them up.
 
     Parameters
@@ -29,8 +29,6 @@ def read_wiring(paths: Sequence[Path], *, symmetric: bool = False) -> pd.DataFra
         Each a comma-, semicolon- or tab-separated file with a header: a matrix from its rows to its
         columns, whose names may differ; or a list with the columns ``pre``, ``post`` and
         ``weight``, rows of one pair adding up. Empty cells are 0.
-    symmetric : bool
-        Whether to add the other direction, and to leave out self-connections.
 
     Returns
     -------
@@ -56,9 +54,6 @@ def read_wiring(paths: Sequence[Path], *, symmetric: bool = False) -> pd.DataFra
     for table in tables:
         at = np.ix_(index.get_indexer(table.index), index.get_indexer(table.columns))
         total[at] += table.to_numpy()
-    if symmetric:
-        total = total + total.T
-        np.fill_diagonal(total, 0.0)
     return pd.DataFrame(total, index=index, columns=index)
 
 

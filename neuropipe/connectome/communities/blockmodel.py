@@ -41,7 +41,7 @@ With ``degree_corrected=True`` units of one block may differ in number and weigh
   1. This adds log(phi_i phi_j) per edge.
 
 q and phi are estimates that are not paid for: description lengths are compared within a form, never
-across (see `choice.choose_blocks`).
+across (see `choice.choose_form`).
 
 A pair of which nothing is known (NaN) is neither an edge nor a missing edge: it adds to no m, N, V
 or w. The third form, "counts", is for the graph of blocks of `nested`: numbers of edges m_rs

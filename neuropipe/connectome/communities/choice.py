@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from neuropipe.connectome.communities.blockmodel import (
@@ -13,48 +11,24 @@ from neuropipe.connectome.communities.blockmodel import (
     checked_graph,
     edge_probability,
 )
-from neuropipe.connectome.communities.search import Blocks, fit_blocks
-from neuropipe.connectome.settings import CommunitySettings
+from neuropipe.connectome.communities.search import fit_blocks
 
 _FOLDS = 10  # share of the pairs that is left out at once: one in ten
 _DRAWS = 3  # of the folds are scored
-_RUNS = 5  # of the search in a fold, at most
 
 
-@dataclass(frozen=True)
-class Choice:
-    """The block model of a graph and what spoke for it.
+def choose_form(graphs: list[np.ndarray], choice: str, *, n_runs: int, seed: int) -> bool:
+    """Whether block models of some graphs are to allow for units of unequal degree.
 
     Parameters
     ----------
-    blocks : Blocks
-        Of the chosen form.
-    other : Blocks or None
-        Of the other form; None where the form was set.
-    held_out : array of shape (n_draws, 2)
-        Log-likelihood of left-out pairs, nats a pair, without and with degree correction; no rows
-        where the form was set.
-    """
-
-    blocks: Blocks
-    other: Blocks | None
-    held_out: np.ndarray
-
-
-def choose_blocks(weights: np.ndarray, settings: CommunitySettings, seed: int = 0) -> Choice:
-    """Fit the block model, with degree correction where that predicts left-out pairs better.
-
-    Parameters
-    ----------
-    weights : array of shape (n_units, n_units)
+    graphs : list of array of shape (n_units, n_units)
         Symmetric; an entry above 0 is an edge, NaN a pair of which nothing is known.
-    settings : CommunitySettings
-        `degree_correction`, `n_runs` and `min_weight` are used.
+    choice : {"held-out", "on", "off"}
+        See `CommunitySettings`.
+    n_runs : int
+        Runs of the search in a fold.
     seed : int
-
-    Returns
-    -------
-    Choice
 
     Notes
     -----
@@ -62,19 +36,11 @@ def choose_blocks(weights: np.ndarray, settings: CommunitySettings, seed: int = 
     graph, odds and scales of units, is not in them. Both forms predict the same pairs, edge or not
     and its weight, from partitions that were fitted without them; a tie goes to the plain form.
     """
-    weights = drop_small(weights, settings.min_weight)
-
-    def fitted(degree_corrected: bool) -> Blocks:
-        return fit_blocks(
-            weights, degree_corrected=degree_corrected, n_runs=settings.n_runs, seed=seed
-        )
-
-    if settings.degree_correction != "held-out":
-        return Choice(fitted(settings.degree_correction == "on"), None, np.empty((0, 2)))
-    held_out = held_out_scores(weights, n_runs=min(settings.n_runs, _RUNS), seed=seed)
-    plain, corrected = fitted(False), fitted(True)
-    better = held_out[:, 1].mean() > held_out[:, 0].mean()
-    return Choice(*((corrected, plain) if better else (plain, corrected)), held_out)
+    if choice != "held-out":
+        return choice == "on"
+    scores = [held_out_scores(one, n_runs=n_runs, seed=seed) for one in graphs]
+    plain, corrected = np.mean(np.concatenate(scores), axis=0)
+    return bool(corrected > plain)
 
 
 def drop_small(weights: np.ndarray, min_weight: float) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neuropipe.connectome.communities.modularity import weighted_graph
 from neuropipe.connectome.communities.search import by_size
 from neuropipe.errors import InputError
 
@@ -108,12 +109,9 @@ def co_assignments(partitions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _median_partition(gain: np.ndarray, seed: int) -> np.ndarray:
     """Maximise the summed gain of joined pairs; the best of several starts."""
-    import igraph
     import leidenalg
 
-    first, second = np.nonzero(np.triu(gain, k=1))
-    edges = list(zip(first.tolist(), second.tolist(), strict=True))
-    graph, weights = igraph.Graph(len(gain), edges), gain[first, second].tolist()
+    graph, weights = weighted_graph(gain)
     best = None
     for start in range(_STARTS):
         found = leidenalg.CPMVertexPartition(graph, weights=weights, resolution_parameter=0.0)

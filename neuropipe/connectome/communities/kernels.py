@@ -606,10 +606,9 @@ def polish(state: State) -> None:
 
 
 @compiled
-def run(state: State, from_labels: bool) -> float:
-    """One run, from the state's partition or by merges; returns its description length."""
-    if not from_labels:
-        agglomerate(state)
+def run(state: State) -> float:
+    """One run; returns its description length."""
+    agglomerate(state)
     polish(state)
     rebuild(state, state.labels.copy(), state.n_blocks[0])
     return total(state)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from neuropipe.connectome.communities.search import by_size
 from neuropipe.stats import communities
+
+if TYPE_CHECKING:
+    import igraph
 
 
 def leiden(weights: np.ndarray, *, seed: int = 0) -> np.ndarray:
@@ -24,7 +29,7 @@ def leiden(weights: np.ndarray, *, seed: int = 0) -> np.ndarray:
     """
     import leidenalg
 
-    graph, values = _graph(weights)
+    graph, values = weighted_graph(np.maximum(np.nan_to_num(weights), 0))
     if not values:
         return np.zeros(len(weights), dtype=int)
     found = leidenalg.find_partition(
@@ -55,11 +60,33 @@ def louvain_unweighted(weights: np.ndarray, *, threshold: float = 0.0, seed: int
     return louvain((np.nan_to_num(weights) > threshold).astype(float), seed=seed)
 
 
-def _graph(weights: np.ndarray):  # type: ignore[no-untyped-def]
-    """Hand the edges over to igraph, with their weights."""
+def surprise(weights: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """Communities by asymptotic Surprise (Traag et al. 2015, Phys. Rev. E 92, 022816).
+
+    Parameters
+    ----------
+    weights : array of shape (n_units, n_units)
+        Symmetric; what is not above 0 is no edge.
+    seed : int
+
+    Returns
+    -------
+    array of int of shape (n_units,)
+    """
+    import leidenalg
+
+    graph, values = weighted_graph(np.where(weights > 0, weights, 0.0))
+    found = leidenalg.find_partition(
+        graph, leidenalg.SurpriseVertexPartition, weights=values, seed=seed
+    )
+    return np.asarray(found.membership)
+
+
+def weighted_graph(weights: np.ndarray) -> tuple[igraph.Graph, list[float]]:
+    """Hand the entries of a symmetric matrix that are not 0 over to igraph, as edges."""
     import igraph
 
-    upper = np.triu(np.maximum(np.nan_to_num(weights), 0), k=1)
+    upper = np.triu(weights, k=1)
     first, second = np.nonzero(upper)
     edges = list(zip(first.tolist(), second.tolist(), strict=True))
     return igraph.Graph(len(weights), edges), upper[first, second].tolist()

@@ -13,7 +13,6 @@ from neuropipe.connectome.communities.blockmodel import (
     block_model,
     description_length,
 )
-from neuropipe.errors import InputError
 
 if TYPE_CHECKING:
     from neuropipe.connectome.communities.kernels import State
@@ -54,7 +53,6 @@ def fit_blocks(
     degree_corrected: bool,
     n_runs: int = 20,
     seed: int = 0,
-    init: np.ndarray | None = None,
 ) -> Blocks:
     """Find the partition of a weighted graph that describes it best.
 
@@ -68,8 +66,6 @@ def fit_blocks(
         Independent runs; a single one often stops short of the best partition.
     seed : int
         Run k draws from (seed, k): more runs never change earlier ones.
-    init : array of int of shape (n_units,), optional
-        A partition that the first run improves instead of starting from single units.
 
     Returns
     -------
@@ -78,28 +74,26 @@ def fit_blocks(
     Raises
     ------
     InputError
-        If the matrix is not square, symmetric and finite, or `init` does not label its units.
+        If the matrix is not square, symmetric and finite.
 
     Notes
     -----
     Method: see `kernels`. Releases the GIL while it runs.
     """
     model = block_model(weights, degree_corrected=degree_corrected)
-    labels, lengths = search(model, n_runs=n_runs, seed=seed, init=init)
+    labels, lengths = search(model, n_runs=n_runs, seed=seed)
     length = description_length(model, labels)
     whole = description_length(model, np.zeros(model.n_units, dtype=int))
     return Blocks(labels, length, whole - length, degree_corrected, lengths)
 
 
-def search(
-    model: BlockModel, *, n_runs: int, seed: int, init: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def search(model: BlockModel, *, n_runs: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Run the search and keep the best partition.
 
     Parameters
     ----------
     model : BlockModel
-    n_runs, seed, init
+    n_runs, seed
         See `fit_blocks`.
 
     Returns
@@ -110,18 +104,14 @@ def search(
         Description length of each run.
     """
     # Compiled code is loaded here, so that importing the package does not wait for numba.
-    from neuropipe.connectome.communities.kernels import rebuild, run
+    from neuropipe.connectome.communities.kernels import run
 
     state, constant = new_state(model)
     lengths = np.empty(n_runs)
     best = np.zeros(model.n_units, dtype=np.int64)
     for k in range(n_runs):
-        from_labels = k == 0 and init is not None
-        if from_labels:
-            start = by_size(_checked_labels(init, model.n_units))
-            rebuild(state, start, int(start.max()) + 1)
         state.random[:] = np.random.SeedSequence([seed, k]).generate_state(1, np.uint64)
-        lengths[k] = run(state, from_labels) + constant
+        lengths[k] = run(state) + constant
         if lengths[k] <= lengths[:k].min(initial=np.inf):
             best = state.labels.copy()
     return by_size(best), lengths
@@ -175,12 +165,3 @@ def by_size(labels: np.ndarray) -> np.ndarray:
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     return np.asarray(rank[inverse])
-
-
-def _checked_labels(init: np.ndarray | None, n_units: int) -> np.ndarray:
-    labels = np.asarray(init)
-    if labels.shape != (n_units,):
-        raise InputError(
-            f"init of shape {labels.shape}", f"{n_units} labels", "give each unit a block"
-        )
-    return labels

@@ -8,23 +8,21 @@ from scipy.integrate import quad
 from sklearn.metrics import adjusted_rand_score
 
 from neuropipe.connectome.communities.blockmodel import block_model, block_sums
-from neuropipe.connectome.communities.choice import choose_blocks, drop_small, pair_log_likelihood
-from neuropipe.connectome.settings import CommunitySettings
+from neuropipe.connectome.communities.choice import (
+    choose_form,
+    drop_small,
+    held_out_scores,
+    pair_log_likelihood,
+)
+from neuropipe.connectome.communities.search import fit_blocks
 
 from .builders import planted, random_graph, symmetric
-
-
-def settings(kind, **more):
-    return CommunitySettings(degree_correction=kind, n_runs=4, **more)
 
 
 def test_flags_are_obeyed():
     weights, _ = planted((10, 10))
     for kind in ("on", "off"):
-        choice = choose_blocks(weights, settings(kind))
-        assert choice.blocks.degree_corrected == (kind == "on")
-        assert choice.other is None
-        assert choice.held_out.shape == (0, 2)
+        assert choose_form([weights], kind, n_runs=4, seed=0) == (kind == "on")
 
 
 def test_unequal_degrees_ask_for_correction():
@@ -34,25 +32,24 @@ def test_unequal_degrees_ask_for_correction():
     p = np.outer(activity, activity) * np.where(labels[:, None] == labels, 0.4, 0.05)
     scale = np.outer(activity, activity)
     weights = symmetric((rng.random(p.shape) < p) * rng.exponential(scale))
-    choice = choose_blocks(weights, settings("held-out"))
-    assert choice.blocks.degree_corrected
-    assert not choice.other.degree_corrected
-    assert choice.held_out[:, 1].mean() > choice.held_out[:, 0].mean()
-    assert adjusted_rand_score(labels, choice.blocks.labels) > 0.9
+    plain, corrected = held_out_scores(weights, n_runs=4, seed=0).mean(axis=0)
+    assert corrected > plain
+    assert choose_form([weights], "held-out", n_runs=4, seed=0)
+    found = fit_blocks(weights, degree_corrected=True, n_runs=4)
+    assert adjusted_rand_score(labels, found.labels) > 0.9
 
 
 def test_equal_units_do_without():
     weights, labels = planted((25, 20, 15), inside=0.6, outside=0.2, contrast=2.0)
-    choice = choose_blocks(weights, settings("held-out"))
-    assert not choice.blocks.degree_corrected
-    assert adjusted_rand_score(labels, choice.blocks.labels) > 0.95
+    assert not choose_form([weights], "held-out", n_runs=4, seed=0)
+    found = fit_blocks(weights, degree_corrected=False, n_runs=4)
+    assert adjusted_rand_score(labels, found.labels) > 0.95
 
 
-def test_choice_is_repeatable():
+def test_scores_are_repeatable():
     weights = random_graph(25, 0)
-    one, other = (choose_blocks(weights, settings("held-out"), 3) for _ in range(2))
-    assert np.array_equal(one.held_out, other.held_out)
-    assert np.array_equal(one.blocks.labels, other.blocks.labels)
+    one, other = (held_out_scores(weights, n_runs=4, seed=3) for _ in range(2))
+    assert np.array_equal(one, other)
 
 
 def test_plain_prediction_is_the_posterior_mean():
