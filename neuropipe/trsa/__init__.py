@@ -1,0 +1,1 @@
+"""Topological RSA: geometry and topology of representations, with honest inference."""

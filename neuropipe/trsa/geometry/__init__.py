@@ -1,0 +1,1 @@
+"""Representational geometry: alignment, dimension, abstraction, laziness, bias between features."""

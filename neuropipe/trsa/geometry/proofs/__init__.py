@@ -1,0 +1,1 @@
+"""Checks of the geometry analyses on codes and networks whose geometry is known."""

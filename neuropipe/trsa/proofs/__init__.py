@@ -1,0 +1,1 @@
+"""Checks of topological RSA on data whose truth is known."""

@@ -1,0 +1,223 @@
+"""Scores of models in the data and in resamples of it, crossvalidated where models are fitted.
+
+Resamples, masks and folds are all counts of conditions and of subjects, so one function scores them
+all. Axes: d draws, m models, s subjects, k RDMs, p pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from neuropipe.errors import UnfitRecordingError
+from neuropipe.trsa.ceilings import ceiling_draws
+from neuropipe.trsa.models import Model
+from neuropipe.trsa.resample import Draws
+from neuropipe.trsa.weighted import compare_draws
+
+__all__ = ["Bootstraps", "Folds", "Scorer", "draw_folds"]
+
+_CONDITIONS_PER_FOLD = 4  # three pairs are the least that can be ranked; four leave room to draw
+_MAX_FOLDS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """Which fold every subject and condition is held out in.
+
+    Parameters
+    ----------
+    subjects : array of int of shape (n_subjects,)
+    conditions : array of int of shape (n_conditions,)
+    """
+
+    subjects: np.ndarray
+    conditions: np.ndarray
+
+
+def draw_folds(n_subjects: int, n_conditions: int, rng: np.random.Generator) -> Folds:
+    """Part subjects and conditions at random into folds of nearly equal size.
+
+    Parameters
+    ----------
+    n_subjects, n_conditions : int
+        Up to 5 folds of either, of at least 4 conditions each; a single subject is one fold.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Folds
+
+    Raises
+    ------
+    UnfitRecordingError
+        If there are fewer than 8 conditions.
+    """
+    k = min(_MAX_FOLDS, n_conditions // _CONDITIONS_PER_FOLD)
+    if k < 2:
+        raise UnfitRecordingError(
+            f"{n_conditions} conditions to fit models to and score them on others",
+            f"at least {2 * _CONDITIONS_PER_FOLD}: few conditions leave nothing to hold out",
+            "use fixed models",
+        )
+    return Folds(
+        rng.permutation(np.arange(n_subjects) % min(_MAX_FOLDS, n_subjects)),
+        rng.permutation(np.arange(n_conditions) % k),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Bootstraps:
+    """Scores and ceilings of every draw: models first, then lower and upper ceiling.
+
+    Parameters
+    ----------
+    by_subjects, by_conditions, by_both : array of shape (n_draws, n_models + 2), or None
+        Draws of subjects with all conditions, of conditions with all subjects, and of both.
+        Ceilings are NaN where there is one subject.
+    """
+
+    by_subjects: np.ndarray | None
+    by_conditions: np.ndarray | None
+    by_both: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
+class Scorer:
+    """Scores models on data.
+
+    Parameters
+    ----------
+    models : sequence of Model
+        In the order of the data's conditions.
+    values : array of shape (n_rdms, n_pairs)
+        NaN where any RDM or model does not know a pair.
+    member : array of int of shape (n_rdms,)
+        Subject of each RDM.
+    measure : str
+    folds : Folds, optional
+        Needed where a model is flexible; fixed models and ceilings are then scored on the same
+        held-out conditions, so that all stand on the same pairs.
+    """
+
+    models: Sequence[Model]
+    values: np.ndarray
+    member: np.ndarray
+    measure: str
+    folds: Folds | None = None
+
+    @property
+    def n_subjects(self) -> int:
+        """Number of subjects."""
+        return int(self.member.max()) + 1
+
+    def held_out(self, conditions: np.ndarray) -> list[np.ndarray]:
+        """Part counts of conditions (d, n) into those of each fold; without folds, all of them."""
+        if self.folds is None:
+            return [conditions]
+        folds = self.folds.conditions
+        return [conditions * (folds == f) for f in np.unique(folds)]
+
+    def scores(self, subjects: np.ndarray, conditions: np.ndarray) -> np.ndarray:
+        """Score every model in every subject.
+
+        Parameters
+        ----------
+        subjects : array of shape (n_draws or 1, n_subjects)
+            How often each is drawn: what flexible models are fitted to.
+        conditions : array of shape (n_draws or 1, n_conditions)
+
+        Returns
+        -------
+        array of shape (n_draws or 1, n_models, n_subjects)
+            Mean over a subject's RDMs and over folds of conditions; NaN for subjects that are not
+            drawn where a model is flexible.
+        """
+        flexible = np.array([model.flexible for model in self.models])
+        n_draws = max(len(subjects), len(conditions)) if flexible.any() else len(conditions)
+        scores = np.empty((n_draws, len(self.models), self.n_subjects))
+        if not flexible.all():
+            fixed = np.stack([m.predict() for m in self.models if not m.flexible])
+            parts = [
+                compare_draws(fixed, self.values, part, self.measure)
+                for part in self.held_out(conditions)
+            ]
+            scores[:, ~flexible] = self._by_subject(np.mean(parts, axis=0))
+        for m in np.flatnonzero(flexible):
+            for d in range(n_draws):
+                row = subjects[min(d, len(subjects) - 1)], conditions[min(d, len(conditions) - 1)]
+                scores[d, m] = self._crossvalidated(self.models[m], *row)
+        return scores
+
+    def ceilings(self, subjects: np.ndarray, conditions: np.ndarray) -> np.ndarray:
+        """Noise ceilings of every draw, shape (n_draws, 2); NaN where there is one subject."""
+        if self.n_subjects < 2:
+            return np.full((max(len(subjects), len(conditions)), 2), np.nan)
+        if len(subjects) == 1:
+            subjects = np.broadcast_to(subjects, (len(conditions), subjects.shape[1]))
+        parts = [
+            ceiling_draws(self.values, self.member, subjects, part, self.measure)
+            for part in self.held_out(conditions)
+        ]
+        return np.asarray(np.mean(parts, axis=0))
+
+    def bootstraps(self, draws: Draws, *, subjects: bool, conditions: bool) -> Bootstraps:
+        """Score all draws, of subjects, of conditions, or of each and both.
+
+        Parameters
+        ----------
+        draws : Draws
+        subjects, conditions : bool
+            What is drawn; what is not stays as it is.
+        """
+        once_s = np.ones((1, draws.subjects.shape[1]), dtype=np.int64)
+        once_c = np.ones((1, draws.conditions.shape[1]), dtype=np.int64)
+        flexible = any(model.flexible for model in self.models)
+        found: dict[str, np.ndarray | None] = {"s": None, "c": None, "b": None}
+        by_conditions = self.scores(once_s, draws.conditions) if conditions else None
+        if subjects:
+            own = self.scores(draws.subjects, once_c)
+            found["s"] = self._joined(own, draws.subjects, once_c)
+        if by_conditions is not None:
+            found["c"] = self._joined(by_conditions, once_s, draws.conditions)
+        if by_conditions is not None and subjects:
+            # Fixed models score the same in a subject, whoever else is drawn.
+            own = self.scores(draws.subjects, draws.conditions) if flexible else by_conditions
+            found["b"] = self._joined(own, draws.subjects, draws.conditions)
+        return Bootstraps(found["s"], found["c"], found["b"])
+
+    def _joined(
+        self, scores: np.ndarray, subjects: np.ndarray, conditions: np.ndarray
+    ) -> np.ndarray:
+        share = subjects / subjects.sum(axis=1, keepdims=True)
+        means = (np.where(share[:, None] > 0, scores, 0.0) * share[:, None]).sum(axis=2)
+        return np.concatenate([means, self.ceilings(subjects, conditions)], axis=1)
+
+    def _by_subject(self, alike: np.ndarray) -> np.ndarray:
+        """Mean over each subject's RDMs: (d, m, k) to (d, m, s)."""
+        own = self.member[:, None] == np.arange(self.n_subjects)
+        return np.asarray(alike @ (own / own.sum(axis=0)))
+
+    def _crossvalidated(
+        self, model: Model, subjects: np.ndarray, conditions: np.ndarray
+    ) -> np.ndarray:
+        """Fit to the other folds' subjects and conditions, score the held-out ones: (s,)."""
+        assert self.folds is not None  # `evaluate` draws them
+        total = np.zeros(self.n_subjects)
+        drawn = np.unique(self.folds.subjects[subjects > 0])
+        alone = len(drawn) < 2  # nobody else to fit to: other conditions of the same subject
+        parts = self.held_out(conditions)
+        for part in parts:
+            predictions = []
+            for fold in drawn:
+                others = subjects * (alone | (self.folds.subjects != fold))
+                left = conditions * (part == 0)
+                theta = model.fit(self.values, self.measure, left, others[self.member])
+                predictions.append(model.predict(theta))
+            alike = compare_draws(np.stack(predictions), self.values, part[None], self.measure)
+            scores = self._by_subject(alike)[0]
+            total += scores[np.searchsorted(drawn, self.folds.subjects).clip(0, len(drawn) - 1),
+                            np.arange(self.n_subjects)]  # fmt: skip
+        return np.where(subjects > 0, total / len(parts), np.nan)
