@@ -229,8 +229,8 @@ def family_accuracies(
         grid = grid_accuracy(ranks, subjects, labels, grid_cells, device=device)
     accuracy[RANK] = grid[_places(grid_cells, np.array([RANK_CELL]))[0]]
     drawn = sample_categories(np.random.default_rng(seed), n_cells, step=step)
-    for name in CATEGORIES:
-        accuracy[name] = grid[_places(grid_cells, drawn[name])].mean(axis=0)
+    for kind in CATEGORIES:
+        accuracy[kind] = grid[_places(grid_cells, drawn[kind])].mean(axis=0)
     best = int(grid.mean(axis=1).argmax())
     accuracy[BEST] = grid[best]
     if chosen is not None:

@@ -259,7 +259,8 @@ def persistence_vectors(
     )
     thresholds = np.linspace(0.0, 1.0, n_steps, endpoint=False)
     curves = [betti_curves(found.diagrams, thresholds, k) for k in range(max_dimension + 1)]
-    return np.sqrt(np.concatenate(curves, axis=1))
+    roots: np.ndarray = np.sqrt(np.concatenate(curves, axis=1))
+    return roots
 
 
 def diagram_distances(

@@ -6,7 +6,7 @@ Axes: m items (RDMs), s subjects, r labels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,7 +47,13 @@ class Items:
     def per_subject(self, correct: np.ndarray) -> np.ndarray:
         """Mean over each subject's items, shape (..., m) to (..., s)."""
         belongs = self.subject[:, None] == np.arange(len(self.subjects))
-        return np.asarray(correct.astype(np.float64) @ (belongs / belongs.sum(axis=0)))
+        # Counts are whole numbers, so that equal shares are equal floats.
+        return np.asarray(correct.astype(np.float64) @ belongs / belongs.sum(axis=0))
+
+    def grouped(self) -> tuple[np.ndarray, Items]:
+        """Bring the items of each subject together: their order (m,), and the items in it."""
+        order = np.argsort(self.subject, kind="stable")
+        return order, replace(self, subject=self.subject[order], label=self.label[order])
 
 
 def items_of(

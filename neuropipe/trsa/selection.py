@@ -105,7 +105,9 @@ def identify_items(
     items = items_of(subjects, labels)
     values = _complete(vectors)
     values = values - values.mean(axis=0)  # a common offset would only cost digits
-    predicted = _nearest(*_distances(torch.as_tensor(values)[None], items))[0]
+    order, grouped = items.grouped()
+    predicted = np.empty(len(values), dtype=np.int64)
+    predicted[order] = _nearest(*_distances(torch.as_tensor(values[order])[None], grouped))[0]
     return Identification(predicted, items.per_subject(predicted == items.label))
 
 
@@ -142,9 +144,9 @@ def grid_accuracy(
     subject's own part is taken away; no centroid is formed twice. In float64: predictions are those
     of the plain loop.
     """
-    items = items_of(subjects, labels)
+    order, items = items_of(subjects, labels).grouped()
     accuracy = np.empty((len(cells), len(items.subjects)))
-    chunks = cell_chunks(_complete(ranks), cells, device=device, max_bytes=max_bytes)
+    chunks = cell_chunks(_complete(ranks)[order], cells, device=device, max_bytes=max_bytes)
     for places, values in chunks:
         predicted = _nearest(*_distances(values, items))
         accuracy[places] = items.per_subject(predicted == items.label)
@@ -227,19 +229,24 @@ def _complete(vectors: np.ndarray) -> np.ndarray:
 
 
 def _distances(values: torch.Tensor, items: Items) -> tuple[np.ndarray, np.ndarray]:
-    """Squared distances (k, m, r) to the others' centroids, and squared lengths (k, m)."""
+    """Squared distances (k, m, r) to the others' centroids, and squared lengths (k, m).
+
+    Items are grouped by subject.
+    """
     import torch
 
     member = np.eye(len(items.labels))[items.label]
-    belongs = torch.as_tensor(member, dtype=values.dtype, device=values.device)
-    sums = belongs.T @ values  # (k, r, e)
+    label = torch.as_tensor(items.label, device=values.device)
+    sums = values.new_zeros((len(values), len(items.labels), values.shape[-1]))
+    sums.index_add_(1, label, values)
     with_sums = (values @ sums.mT).cpu().numpy()  # (k, m, r)
     sum_squares = (sums * sums).sum(dim=-1).cpu().numpy()  # (k, r)
     others = items.counts.sum(axis=0) - items.counts  # (s, r)
     distances = np.empty_like(with_sums)
     squares = np.empty(with_sums.shape[:2])
-    for s, n_others in enumerate(others):
-        mine = np.flatnonzero(items.subject == s)
+    stops = np.cumsum(np.bincount(items.subject))
+    for start, stop, n_others in zip([0, *stops], stops, others, strict=False):
+        mine = slice(start, stop)
         own = values[:, mine]
         products = (own @ own.mT).cpu().numpy()
         squares[:, mine] = np.diagonal(products, axis1=1, axis2=2)

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 #: Of the variance of PC 1 and 2, the share one feature must carry to be named in the caution.
-DOMINANT = 0.5
+DOMINANT = 2 / 3
 #: Ratio of variance shares that equally decodable features must show for a caution.
 UNEQUAL = 2.0
 

@@ -93,7 +93,9 @@ def connectivity_spectrum(
         rest = matrix - low_rank
         left, sizes, right = np.linalg.svd(rest, full_matrices=False)
         # Without their mean: it would be a mode of every shuffled matrix and hide the real one.
-        bulk = np.where(free, rest - rest[free].mean(), 0.0)
+        # Modes that were taken out took some of the bulk's variance with them.
+        n_free = (rest.shape[0] - n_outliers) * (rest.shape[1] - n_outliers)
+        bulk = np.where(free, rest - rest[free].mean(), 0.0) * np.sqrt(rest.size / n_free)
         edge = [_shuffled_values(bulk, free, rng)[0] for _ in range(n_shuffles)]
         if sizes[0] <= max(np.quantile(edge, 0.95), 1e-9 * values[0]):
             break

@@ -31,7 +31,7 @@ def empirical_ntk(
     inputs: Tensor,
     *,
     outputs: Sequence[int] | np.ndarray | None = None,
-    chunk_size: int | None = None,
+    memory: float = 5e8,
 ) -> np.ndarray:
     """Tangent kernel of a network at its present weights.
 
@@ -43,18 +43,24 @@ def empirical_ntk(
     outputs : sequence of int, optional
         Outputs to sum over; the sum is scaled up to all outputs, so that outputs drawn at random
         give an unbiased kernel. All by default.
-    chunk_size : int, optional
-        Inputs differentiated at once; fewer take less memory.
+    memory : float
+        Bytes of derivatives to hold at once, at least those of all inputs for one output and one
+        parameter tensor.
 
     Returns
     -------
     array of shape (n, n)
         In the precision of the weights.
 
+    Raises
+    ------
+    SettingsError
+        If there is no such output.
+
     Notes
     -----
-    Jacot et al. 2018, with `torch.func`. One parameter tensor is taken at a time: memory holds
-    n * o * (largest tensor) derivatives instead of those of all parameters.
+    Jacot et al. 2018, with `torch.func`. The kernel is a sum over outputs and over parameter
+    tensors, so that derivatives are held for one tensor and a few outputs at a time.
     """
     import torch
     from torch.func import functional_call, jacrev, vmap
@@ -63,15 +69,18 @@ def empirical_ntk(
     chosen, scale = _chosen(model, inputs, outputs)
     kernel = torch.zeros(len(inputs), len(inputs), dtype=inputs.dtype, device=inputs.device)
     for name, weight in weights.items():
+        one_output = len(inputs) * weight.numel() * weight.element_size()
+        n_parts = -(-len(chosen) // max(1, int(memory // max(one_output, 1))))
+        for part in torch.tensor_split(chosen, n_parts):
 
-        def answer(own: Tensor, x: Tensor, name: str = name) -> Tensor:
-            state = {**weights, **buffers, name: own}
-            found: Tensor = functional_call(model, state, (x[None],))[0, chosen]
-            return found
+            def answer(own: Tensor, x: Tensor, name: str = name, part: Tensor = part) -> Tensor:
+                state = {**weights, **buffers, name: own}
+                found: Tensor = functional_call(model, state, (x[None],))[0, part]
+                return found
 
-        slopes = vmap(jacrev(answer), (None, 0), chunk_size=chunk_size)(weight, inputs)
-        flat = slopes.reshape(len(inputs), -1)
-        kernel += flat @ flat.T
+            slopes = vmap(jacrev(answer), (None, 0))(weight, inputs)
+            flat = slopes.reshape(len(inputs), -1)
+            kernel += flat @ flat.T
     return np.asarray((kernel * scale).cpu().numpy())
 
 

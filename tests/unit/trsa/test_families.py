@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import permutation_test
 
@@ -23,7 +23,7 @@ from neuropipe.trsa.families import (
 )
 from neuropipe.trsa.geodesic import geodesic
 from neuropipe.trsa.grid import CATEGORIES, cells, sample_categories
-from neuropipe.trsa.selection import grid_accuracy, identify
+from neuropipe.trsa.selection import grid_accuracy, identify, identify_items
 from neuropipe.trsa.transforms import normalised_ranks, sigmoid_transform
 
 DESIGN = Design(n_subjects=8, n_regions=4, n_conditions=20)
@@ -169,3 +169,50 @@ def test_holm_lies_between_none_and_bonferroni(p):
     assert (adjusted <= np.minimum(values * len(values), 1) + 1e-15).all()
     order = np.argsort(values, kind="stable")
     assert (np.diff(adjusted[order]) >= 0).all()
+
+
+def test_subjects_may_lack_labels_and_have_names(rdms):
+    values, subjects, labels = flat(rdms)
+    kept = np.delete(np.arange(32), [0, 5, 30])
+    names, regions = np.array([f"sub-{k:02d}" for k in range(8)]), np.array(["d", "c", "b", "a"])
+    found = family_accuracies(values[kept], names[subjects[kept]], regions[labels[kept]], step=0.2)
+    assert found.subjects == tuple(names)
+    assert found.labels == ("a", "b", "c", "d")
+    whole = identify_items(values[kept], subjects[kept], labels[kept]).accuracy
+    np.testing.assert_array_equal(found.accuracy[0], whole)
+
+
+def test_monotone_rescaling_moves_the_raw_family_alone(rdms):
+    values, subjects, labels = flat(rdms)
+    bent = np.exp(6 * values) * np.random.default_rng(0).uniform(0.1, 10, (len(values), 1))
+    plain = family_accuracies(values, subjects, labels, step=0.2)
+    found = family_accuracies(bent, subjects, labels, step=0.2)
+    np.testing.assert_array_equal(found.accuracy[1:], plain.accuracy[1:])
+    assert found.accuracy[0].mean() < plain.accuracy[0].mean()
+
+
+def test_cells_of_a_category_are_redrawn_by_seed(rdms):
+    one, two = (family_accuracies(*flat(rdms), n_cells=3, seed=seed) for seed in (0, 1))
+    rows = {name: k for k, name in enumerate(one.families)}
+    assert (one.accuracy[rows["intermediate"]] != two.accuracy[rows["intermediate"]]).any()
+    np.testing.assert_array_equal(one.accuracy[rows[RANK]], two.accuracy[rows[RANK]])
+    np.testing.assert_array_equal(one.grid, two.grid)
+
+
+def test_wrong_shapes_and_labels_are_refused(rdms):
+    values, subjects, labels = flat(rdms)
+    with pytest.raises(InputError, match="32 subjects, 31 labels"):
+        family_accuracies(values, subjects, labels[:-1])
+    with pytest.raises(UnfitRecordingError, match="at least 2 labels"):
+        family_accuracies(values, subjects, np.zeros(32))
+
+
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 9))
+@settings(max_examples=20)
+def test_p_values_do_not_depend_on_the_direction(seed, n):
+    rng = np.random.default_rng(seed)
+    first, second = rng.random(n), rng.random(n)
+    one, two = compare_to_rank(first, second), compare_to_rank(second, first)
+    assert one.p_value == two.p_value
+    assert one.mean == -two.mean
+    assert one.p_value >= 2 / 2**n - 1e-12  # all signs flipped is as extreme as none

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import networkx as nx
 import numpy as np
 import pytest
 import torch
@@ -11,6 +12,7 @@ from scipy.sparse.csgraph import connected_components, csgraph_from_dense, dijks
 from scipy.spatial.distance import pdist
 
 from neuropipe.errors import InputError, SettingsError
+from neuropipe.trsa import geodesic as module
 from neuropipe.trsa.geodesic import geodesic, nearest_edges, shortest_edges, shortest_paths
 from neuropipe.trsa.rdms import square, vectors
 from neuropipe.trsa.transforms import geotopological, normalised_ranks
@@ -159,7 +161,8 @@ def test_ranks_after_and_devices():
     plain = geodesic(values, 0.0, 0.3).distances
     ranked = geodesic(values, 0.0, 0.3, ranked=True).distances
     np.testing.assert_array_equal(ranked, normalised_ranks(plain))
-    for device in ("cpu", "cpu:0"):  # the latter takes torch
+    devices = ["cpu", "cpu:0"]  # the latter takes torch
+    for device in devices + ["cuda"] * torch.cuda.is_available():
         np.testing.assert_array_equal(geodesic(values, 0.0, 0.3, device=device).distances, plain)
 
 
@@ -184,3 +187,79 @@ def test_unknown_pairs_have_paths():
 def test_impossible_amounts_are_refused(options):
     with pytest.raises(SettingsError):
         geodesic(np.arange(6.0), **options)
+
+
+@given(seed=SEEDS, n=st.integers(2, 20))
+def test_paths_make_a_metric_of_parts(seed, n):
+    weights, edges = graph(np.random.default_rng(seed), n)
+    paths = shortest_paths(weights, edges)
+    np.testing.assert_array_equal(paths, paths.swapaxes(1, 2))
+    assert (paths[:, range(n), range(n)] == 0).all()
+    assert (paths <= np.where(edges | np.eye(n, dtype=bool), weights, np.inf)).all()
+    # i to k by way of any j, among them i and k themselves
+    shortest = (paths[:, :, :, None] + paths[:, None, :, :]).min(axis=2)
+    np.testing.assert_allclose(shortest, paths, atol=1e-12)
+
+
+@given(seed=SEEDS, n=st.integers(3, 20))
+def test_another_edge_makes_no_path_longer(seed, n):
+    rng = np.random.default_rng(seed)
+    weights, edges = graph(rng, n)
+    more = edges | square(rng.random((len(edges), n * (n - 1) // 2)) < 0.1)
+    assert (shortest_paths(weights, more) <= shortest_paths(weights, edges)).all()
+    np.testing.assert_allclose(
+        shortest_paths(4 * weights, edges), 4 * shortest_paths(weights, edges)
+    )
+
+
+@given(seed=SEEDS, n=st.integers(2, 12))
+def test_directed_paths_are_those_of_networkx(seed, n):
+    rng = np.random.default_rng(seed)
+    weights, edges = rng.integers(0, 5, (n, n)).astype(float), rng.random((n, n)) < 0.3
+    network = nx.DiGraph()
+    network.add_nodes_from(range(n))
+    network.add_weighted_edges_from((i, j, weights[i, j]) for i, j in np.argwhere(edges))
+    expected = np.full((n, n), np.inf)
+    for source, lengths in nx.all_pairs_dijkstra_path_length(network):
+        expected[source, list(lengths)] = list(lengths.values())
+    np.testing.assert_array_equal(shortest_paths(weights, edges), expected)
+
+
+def test_the_smallest_graphs():
+    assert shortest_paths(np.zeros((2, 1, 1)), np.zeros((2, 1, 1), dtype=bool)).shape == (2, 1, 1)
+    assert shortest_paths(np.zeros((0, 4, 4)), np.zeros((0, 4, 4), dtype=bool)).shape == (0, 4, 4)
+    pair = geodesic(np.array([[3.0]]), 0.0, 1.0)  # one pair: constant, hence near
+    np.testing.assert_array_equal(pair.distances, [[0.0]])
+    np.testing.assert_array_equal(pair.n_components, [1])
+
+
+@pytest.mark.parametrize(
+    ("told", "own", "expected"),
+    [("1", 8, 1), ("4", 8, 4), ("16", 8, 8), ("0", 8, 1), ("", 8, 8), ("2,1", 8, 8)],
+)
+def test_threads_are_those_allowed(monkeypatch, told, own, expected):
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    monkeypatch.setattr(module.config, "NUMBA_NUM_THREADS", own)
+    assert module._cores() == expected
+
+
+@given(seed=SEEDS, k=st.integers(1, 11), mutual=st.booleans())
+def test_neighbours_are_those_of_sorted_rows(seed, k, mutual):
+    distances = pdist(np.random.default_rng(seed).random((12, 3)))
+    matrix = square(distances)
+    near = np.zeros((12, 12), dtype=bool)
+    for i, row in enumerate(matrix):
+        near[i, np.argsort(row)[1 : k + 1]] = True  # the first is the condition itself
+    expected = near & near.T if mutual else near | near.T
+    found = square(nearest_edges(distances, k, mutual=mutual))
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.5, 3.0])
+def test_unreachable_pairs_lie_beyond_all_others(factor):
+    points = np.array([[0.0], [1.0], [2.5], [99.0], [99.5]])  # two parts at any k of 1 or 2
+    found = geodesic(pdist(points), rule="k-nearest", amount=1, unreachable=factor)
+    matrix = square(found.distances[0])
+    np.testing.assert_array_equal(found.n_components, [2])
+    np.testing.assert_allclose(matrix[0, :3], [0, 1, 2.5])
+    np.testing.assert_allclose(matrix[:3, 3:], 2.5 * factor)

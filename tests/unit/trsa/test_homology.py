@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import pdist
 
-from neuropipe.errors import InputError, SettingsError, UnfitRecordingError
+from neuropipe.errors import InputError, SettingsError
 from neuropipe.simulate.representations import figure_eights
 from neuropipe.trsa.homology import (
     betti_curves,
@@ -21,7 +21,6 @@ from neuropipe.trsa.homology import (
     persistence_vectors,
     total_persistence,
 )
-from neuropipe.trsa.homology_null import embedding_variances, gaussian_clouds, homology_test
 from neuropipe.trsa.rdms import square, vectors
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -116,10 +115,6 @@ def test_impossible_inputs_are_refused():
         persistence(np.array([1.0, np.nan, 2.0]))
     with pytest.raises(SettingsError, match="dimension 3"):
         persistence(np.ones(3), max_dimension=3)
-    with pytest.raises(UnfitRecordingError, match="zeros"):
-        embedding_variances(np.zeros(6))
-    with pytest.raises(SettingsError, match="0 clouds"):
-        homology_test(np.ones(6), np.random.default_rng(0), n_draws=0)
 
 
 def test_betti_curves_count_living_bars():
@@ -180,50 +175,67 @@ def test_distances_of_diagrams():
     assert diagram_distances(endless, 0)[0, 1] == 0
 
 
-@given(seed=SEEDS, n=st.integers(4, 20), p=st.integers(1, 6))
+@given(seed=SEEDS, size=st.floats(0.001, 0.2), dimension=st.sampled_from([0, 1]))
 @settings(max_examples=20)
-def test_embedding_has_the_variances_of_the_points(seed, n, p):
-    points = np.random.default_rng(seed).standard_normal((n, p))
-    found = embedding_variances(pdist(points))
-    expected = np.sort(np.linalg.eigvalsh(np.atleast_2d(np.cov(points.T))))[::-1]
-    rank = min(p, n - 1)
-    np.testing.assert_allclose(found[:rank], expected[:rank], rtol=1e-6, atol=1e-9)
-    assert (found[rank:] < 1e-6).all()
+def test_diagrams_move_no_more_than_distances_do(seed, size, dimension):
+    """Stability (Cohen-Steiner et al. 2007): what makes noise on an RDM harmless to long bars."""
+    rng = np.random.default_rng(seed)
+    plain = pdist(rng.random((14, 2)))
+    shaken = np.maximum(plain + size * rng.uniform(-1, 1, plain.shape), 0)
+    diagrams = persistence(np.stack([plain, shaken])).diagrams
+    moved = diagram_distances(diagrams, dimension)[0, 1]
+    assert moved <= np.abs(shaken - plain).max() + 1e-6
+    assert diagram_distances(diagrams, dimension, kind="wasserstein")[0, 1] >= moved - 1e-6
 
 
-def test_clouds_have_their_variances():
-    clouds = gaussian_clouds(np.array([4.0, 1.0]), 30, 200, np.random.default_rng(0))
-    assert clouds.shape == (200, 435)
-    assert (clouds**2).mean() == pytest.approx(2 * 5.0, rel=0.05)
+@given(seed=SEEDS)
+@settings(max_examples=15)
+def test_the_area_below_a_betti_curve_is_the_total_persistence(seed):
+    diagrams = persistence(pdist(np.random.default_rng(seed).random((16, 2)))).diagrams
+    thresholds = np.linspace(0, 2, 20001)
+    area = betti_curves(diagrams, thresholds).sum() * (thresholds[1] - thresholds[0])
+    assert area == pytest.approx(total_persistence(diagrams)[0], abs=0.01)
 
 
-def test_a_loop_stands_out_and_a_cloud_does_not():
+@given(seed=SEEDS)
+@settings(max_examples=15)
+def test_loops_are_counted_by_euler(seed):
+    """Parts minus loops of a graph without triangles is nodes minus edges."""
+    rng = np.random.default_rng(seed)
+    far = np.full((10, 10), 2.0)
+    left, right = np.meshgrid(range(5), range(5, 10))
+    joined = rng.random(left.shape) < 0.4  # a bipartite graph has no triangle
+    far[left[joined], right[joined]] = far[right[joined], left[joined]] = 1.0
+    diagrams = persistence(vectors(far)).diagrams
+    parts, loops = (betti_curves(diagrams, np.array([1.5]), k)[0, 0] for k in (0, 1))
+    assert parts - loops == 10 - joined.sum()
+
+
+def test_many_rdms_are_each_their_own():
     rng = np.random.default_rng(0)
-    ring = circle(30) + 0.1 * rng.standard_normal((30, 2))
-    found = homology_test(pdist(ring), rng, n_draws=99)
-    assert found.p_largest == pytest.approx(0.01)
-    assert found.largest > found.null_largest.max()
-    assert (found.betti > found.band[1]).any()
-    p_values = [
-        homology_test(pdist(rng.standard_normal((20, 3)) * [3, 2, 1]), rng, n_draws=39).p_largest
-        for _ in range(12)
-    ]
-    assert np.mean(p_values) > 0.25
-    assert min(p_values) < 0.75
+    rdms = np.array([pdist(rng.random((10, 2))) for _ in range(4)])
+    together = persistence(rdms).diagrams
+    assert len(together) == 4
+    for own, rdm in zip(together, rdms, strict=True):
+        alone = persistence(rdm).diagrams[0]
+        for one, two in zip(own, alone, strict=True):
+            np.testing.assert_array_equal(one, two)
+    assert len(persistence(rdms, max_dimension=0).diagrams[0]) == 1
 
 
-def test_squares_patterns_and_scale_lead_to_the_same_test():
-    rng = np.random.default_rng(1)
-    points = rng.standard_normal((25, 4))
-    plain = homology_test(pdist(points), np.random.default_rng(2), n_draws=19)
-    squared = homology_test(
-        7 * pdist(points, "sqeuclidean"), np.random.default_rng(2), squared=True, n_draws=19
-    )
-    given_points = homology_test(
-        pdist(points), np.random.default_rng(2), patterns=points, n_draws=19
-    )
-    for other in (squared, given_points):
-        assert other.total == pytest.approx(plain.total, rel=1e-4)
-        assert other.p_total == plain.p_total
-        np.testing.assert_allclose(other.null_total, plain.null_total, rtol=1e-3)
-    assert plain.n_clipped == 0
+def test_squared_distances_have_their_root_taken():
+    points = np.random.default_rng(0).random((12, 3))
+    plain = persistence(pdist(points)).diagrams[0]
+    squared = persistence(pdist(points, "sqeuclidean"), squared=True).diagrams[0]
+    for one, two in zip(plain, squared, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-5)
+    whole = persistence_vectors(pdist(points, "sqeuclidean"), squared=True)
+    np.testing.assert_array_equal(whole, persistence_vectors(pdist(points)))
+
+
+def test_images_of_wider_blur_are_flatter_and_reach_further():
+    bar = [(np.empty((0, 2)), np.array([[1.0, 3.0]]))]
+    narrow = persistence_images(bar, upper=4.0, n_pixels=20)[0]
+    wide = persistence_images(bar, upper=4.0, n_pixels=20, width=1.0)[0]
+    assert np.unravel_index(narrow.argmax(), (20, 20))[1] in (9, 10)  # length 2 of 4
+    assert (narrow > 0.01).sum() < (wide > 0.01).sum()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+import torch
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
+from sklearn.neighbors import NearestCentroid
 
 from neuropipe.errors import InputError, UnfitRecordingError
 from neuropipe.simulate.stimuli_oracle import identify_regions
@@ -111,6 +114,16 @@ def test_grid_is_the_plain_loop_at_every_cell(max_bytes):
     assert len(np.unique(found.mean(axis=1))) > 5
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_finds_the_same():
+    vectors, subjects, labels = unbalanced(2)
+    parts = normalised_ranks(vectors), subjects, labels, cells(0.1, include_equal=True)
+    np.testing.assert_array_equal(grid_accuracy(*parts, device="cuda"), grid_accuracy(*parts))
+    one, two = nested_accuracy(*parts, device="cuda"), nested_accuracy(*parts)
+    np.testing.assert_array_equal(one.inner, two.inner)
+    np.testing.assert_array_equal(one.chosen, two.chosen)
+
+
 def nested_loop(values, subjects, labels, grid):
     """Inner accuracies, chosen cells and accuracies by three loops."""
     names = np.unique(subjects)
@@ -193,3 +206,89 @@ def test_too_few_subjects_and_unknown_pairs_are_refused():
     np.testing.assert_array_equal(np.flatnonzero(~common_pairs(vectors)), [2])
     with pytest.raises(UnfitRecordingError, match="pairs of conditions"):
         common_pairs(np.full((2, 10), np.nan))
+
+
+@given(seed=SEEDS)
+@settings(max_examples=15)
+def test_identification_is_that_of_scikit_learn(seed):
+    vectors, subjects, labels = unbalanced(seed)
+    expected = cross_val_predict(
+        NearestCentroid(), vectors, labels, groups=subjects, cv=LeaveOneGroupOut()
+    )
+    np.testing.assert_array_equal(identify_items(vectors, subjects, labels).predicted, expected)
+
+
+@given(seed=SEEDS, shift=st.floats(-5, 5), scale=st.floats(0.1, 10))
+@settings(max_examples=15)
+def test_turning_moving_and_scaling_all_vectors_changes_nothing(seed, shift, scale):
+    vectors, subjects, labels = unbalanced(seed)
+    turn = np.linalg.qr(np.random.default_rng(seed).standard_normal((28, 28)))[0]
+    found = identify_items(scale * vectors @ turn + shift, subjects, labels)
+    plain = identify_items(vectors, subjects, labels)
+    np.testing.assert_array_equal(found.predicted, plain.predicted)
+
+
+def test_pure_noise_is_at_chance_and_signal_is_found():
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal((200, 5, 40))
+    assert identify(noise).accuracy.mean() == pytest.approx(0.2, abs=0.05)
+    signal = noise + 3 * rng.standard_normal((5, 40))
+    assert identify(signal).accuracy.mean() > 0.99
+
+
+def test_a_subject_never_helps_to_identify_itself():
+    """Two items of one label of one subject are equal, and yet judged by the others' centroids."""
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((24, 20))
+    subjects, labels = np.repeat(np.arange(6), 4), np.tile([0, 0, 1, 1], 6)
+    vectors[1::2] = vectors[::2]  # each item twice
+    found = identify_items(vectors, subjects, labels)
+    np.testing.assert_array_equal(found.predicted, loop(vectors, subjects, labels))
+    assert found.accuracy.mean() < 0.9
+
+
+def test_binary_cells_break_ties_as_told():
+    """Vectors of 0 and 1 are often equally near to two centroids: the first label then wins."""
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 2, (5, 4, 5)).astype(float)
+    subjects, labels = np.indices((5, 4)).reshape(2, -1)
+    flat = values.reshape(20, 5)
+    distance = np.array([
+        [((v - flat[(subjects != s) & (labels == r)].mean(axis=0)) ** 2).sum() for r in range(4)]
+        for v, s in zip(flat, subjects, strict=True)
+    ])  # fmt: skip
+    tied = (np.isclose(distance, distance.min(axis=1, keepdims=True))).sum(axis=1) > 1
+    assert tied.sum() >= 2
+    first = np.isclose(distance, distance.min(axis=1, keepdims=True)).argmax(axis=1)
+    np.testing.assert_array_equal(identify(values).predicted.ravel(), first)
+
+
+def test_grouping_brings_subjects_together():
+    items = items_of([2, 0, 1, 0, 2], list("abaab"))
+    order, grouped = items.grouped()
+    np.testing.assert_array_equal(grouped.subject, [0, 0, 1, 2, 2])
+    np.testing.assert_array_equal(order, [1, 3, 2, 0, 4])
+    np.testing.assert_array_equal(grouped.label, items.label[order])
+    np.testing.assert_array_equal(grouped.counts, items.counts)
+
+
+def test_order_of_items_does_not_matter_to_grid_and_nested_selection():
+    values, subjects, labels = unbalanced(5)
+    order = np.random.default_rng(0).permutation(len(values))
+    grid = cells(0.2)
+    for method in (grid_accuracy, lambda *parts: nested_accuracy(*parts).inner):
+        plain = method(normalised_ranks(values), subjects, labels, grid)
+        mixed = method(normalised_ranks(values[order]), subjects[order], labels[order], grid)
+        np.testing.assert_allclose(mixed, plain)
+
+
+def test_the_best_of_many_cells_is_optimistic_and_the_nested_is_not():
+    gaps, nested = [], []
+    subjects, labels = np.indices((8, 3)).reshape(2, -1)
+    for seed in range(6):
+        ranks = normalised_ranks(np.random.default_rng(seed).random((24, 66)))
+        found = nested_accuracy(ranks, subjects, labels, cells(0.1))
+        gaps.append(found.grid.mean(axis=1).max() - found.accuracy.mean())
+        nested.append(found.accuracy.mean())
+    assert np.mean(gaps) > 0.05
+    assert np.mean(nested) < 1 / 3 + 0.1
