@@ -118,7 +118,7 @@ def grid_accuracy(
     cells: np.ndarray,
     *,
     device: str | torch.device = "cpu",
-    max_bytes: int = 2**25,
+    max_bytes: int = 2**26,
 ) -> np.ndarray:
     """Accuracy of `identify_items` after every geo-topological transform.
 
@@ -182,7 +182,7 @@ def nested_accuracy(
     cells: np.ndarray,
     *,
     device: str | torch.device = "cpu",
-    max_bytes: int = 2**25,
+    max_bytes: int = 2**26,
 ) -> Nested:
     """Choose a cell on all subjects but one and score it on that one.
 
