@@ -117,15 +117,15 @@ def ceiling_draws(
         Pairs that any RDM does not know (NaN) are left out.
     member : array of int of shape (n_rdms,)
         Subject of each RDM, from 0.
-    subjects : array of shape (n_draws, n_subjects)
-        How often each subject is drawn.
+    subjects : array of shape (n_draws, n_subjects), or (n_ways, n_draws, n_subjects)
+        How often each subject is drawn; several ways share the draws of conditions.
     conditions : array of shape (n_draws or 1, n_conditions)
         How often each condition is; one row serves all draws.
     measure : str
 
     Returns
     -------
-    array of shape (n_draws, 2)
+    array of shape (n_draws, 2), or (n_ways, n_draws, 2)
         Lower and upper. A subject drawn twice has its weight in the pool, is left out of it with
         all its copies, and counts once in the mean.
 
@@ -134,55 +134,63 @@ def ceiling_draws(
     UnfitRecordingError
         If a draw has fewer than two distinct subjects.
     """
-    if ((np.asarray(subjects) > 0).sum(axis=1) < 2).any():
+    counts = np.asarray(subjects, dtype=np.float64)
+    if ((counts > 0).sum(axis=-1) < 2).any():
         raise UnfitRecordingError(
             "a noise ceiling of one subject", "at least two subjects", "leave it out"
         )
-    known = known_pairs(values)
+    ways = counts if counts.ndim == 3 else counts[None]
     if measure in ("cosine", "corr"):
-        weights = pair_weights(conditions)
-        alike = weighted_compare(values, values, weights, measure)
-        return _from_products(alike, member, np.asarray(subjects, float))
-    if measure in RANKED:
-        return _from_ranks(values[:, known], known, member, subjects, conditions, measure)
-    rows = np.broadcast_to(conditions, (len(subjects), np.shape(conditions)[1]))
-    blanked = np.where(known, values, np.nan)
-    return np.stack(
-        [
-            _spelt_out(resampled(blanked, row), member, counts, measure)
-            for row, counts in zip(rows, subjects, strict=True)
-        ]
-    )
+        alike = weighted_compare(values, values, pair_weights(conditions), measure)
+        found = [_from_products(alike, member, way) for way in ways]
+    elif measure in RANKED:
+        found = [_from_ranks(values, member, way, conditions, measure) for way in ways]
+    else:
+        blanked = np.where(known_pairs(values), values, np.nan)
+        found = []
+        for way in ways:
+            own = np.broadcast_to(conditions, (len(way), np.shape(conditions)[1]))
+            rows = zip(own, way, strict=True)
+            drawn = [_spelt_out(resampled(blanked, c), member, s, measure) for c, s in rows]
+            found.append(np.stack(drawn))
+    return np.stack(found) if counts.ndim == 3 else found[0]
 
 
 def _from_products(alike: np.ndarray, member: np.ndarray, subjects: np.ndarray) -> np.ndarray:
     """Ceilings of cosines and correlations, from those between all RDMs, shape (d or 1, k, k).
 
-    With unit vectors z, the pool is ``sum_t q_t z_t`` and its cosine with z_r is
-    ``sum_t q_t C_tr / sqrt(q C q)``, C being the similarities.
+    With unit vectors z and the similarities C between them, the pool is ``sum_t q_t z_t``, its
+    cosine with z_r is ``(C q)_r / sqrt(q C q)``, and what a subject adds to either is a sum over
+    its own RDMs.
     """
     rdms = subjects[:, member]
     drawn = subjects > 0
-    lower = np.zeros(len(subjects))
-    upper = np.zeros(len(subjects))
-    all_of_them = _with_pool(alike, rdms)
-    for s in range(subjects.shape[1]):
-        own = member == s
-        left = np.where(own, 0.0, rdms)
-        lower += np.where(drawn[:, s], _with_pool(alike, left)[:, own].mean(axis=1), 0.0)
-        upper += np.where(drawn[:, s], all_of_them[:, own].mean(axis=1), 0.0)
-    return np.stack([lower, upper], axis=1) / drawn.sum(axis=1, keepdims=True)
+    own = member[:, None] == np.arange(subjects.shape[1])  # RDMs by subjects
+    together = _applied(alike, rdms)
+    from_own = _applied(alike * (member[:, None] == member), rdms)
+    size = (rdms * together).sum(axis=1, keepdims=True)
+    size_left = size + (rdms * (from_own - 2 * together)) @ own
+    upper = _divided(together, np.broadcast_to(size, together.shape))
+    lower = _divided(together - from_own, size_left[:, member])
+    share = drawn @ (own / own.sum(axis=0)).T / drawn.sum(axis=1, keepdims=True)
+    return np.stack([(lower * share).sum(axis=1), (upper * share).sum(axis=1)], axis=1)
 
 
-def _with_pool(alike: np.ndarray, share: np.ndarray) -> np.ndarray:
-    products = share @ alike[0] if len(alike) == 1 else np.matmul(share[:, None, :], alike)[:, 0]
-    size = np.sqrt(np.maximum((products * share).sum(axis=1, keepdims=True), 0.0))
-    return np.divide(products, size, out=np.zeros(products.shape), where=size > 0)
+def _applied(alike: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Product of each draw's matrix (d or 1, k, k) with its vector (d, k)."""
+    if len(alike) == 1:
+        return np.asarray(share @ alike[0])
+    return np.asarray(np.matmul(share[:, None, :], alike)[:, 0])
+
+
+def _divided(products: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    size = np.sqrt(np.maximum(squares, 0.0))
+    ratio: np.ndarray = np.divide(products, size, out=np.zeros(products.shape), where=size > 0)
+    return ratio
 
 
 def _from_ranks(
     values: np.ndarray,
-    known: np.ndarray,
     member: np.ndarray,
     subjects: np.ndarray,
     conditions: np.ndarray,
@@ -196,8 +204,9 @@ def _from_ranks(
         "tau-a": kernels.TAU_A,
         "tau-b": kernels.TAU_B,
     }[measure]
-    order, starts, levels = sort_orders(values)
-    counts = np.ascontiguousarray(subjects, dtype=np.float64)
+    known = known_pairs(values)
+    order, starts, levels = sort_orders(values[:, known])
+    counts = np.ascontiguousarray(subjects)
     ceilings = np.empty((len(counts), 2))
 
     def fill(part: slice) -> None:

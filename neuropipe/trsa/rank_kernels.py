@@ -16,6 +16,8 @@ from numba import njit
 __all__ = ["RHO_A", "SPEARMAN", "TAU_A", "TAU_B", "ceiling_draws", "rank_draws", "tau_draws"]
 
 SPEARMAN, RHO_A, TAU_A, TAU_B = 0, 1, 2, 3
+_BITS = 9  # of a digit, when summed ranks are sorted
+_DIGITS = 1 << _BITS
 
 
 @njit(cache=True, nogil=True)
@@ -158,6 +160,7 @@ def ceiling_draws(order, starts, levels, member, weights, counts, kind, ceilings
     ranks = np.zeros((n_rdms, n))
     total, own = np.empty(n), np.empty(n)
     kept, keys = np.empty(n, np.int64), np.empty(n, np.int64)
+    spare, places = np.empty(n, np.int64), np.empty(n, np.int64)
     pool_order, pool_levels = np.empty(n, np.int64), np.empty(n, np.int64)
     tree, sizes = np.zeros(n + 2), np.zeros(n + 2)
     upper = np.empty(n_rdms)
@@ -175,7 +178,7 @@ def ceiling_draws(order, starts, levels, member, weights, counts, kind, ceilings
                 for b in range(m):
                     total[kept[b]] += drawn * ranks[k, kept[b]]
         lower_sum, upper_sum, n_drawn = 0.0, 0.0, 0
-        _sort_pool(total, kept[:m], keys, pool_order, pool_levels)
+        _sort_pool(total, kept[:m], keys, spare, places, pool_order, pool_levels)
         for k in range(n_rdms):
             if counts[d, member[k]] > 0:
                 upper[k] = _alike(
@@ -191,7 +194,7 @@ def ceiling_draws(order, starts, levels, member, weights, counts, kind, ceilings
                         own[kept[b]] += counts[d, s] * ranks[k, kept[b]]
             for b in range(m):
                 own[kept[b]] = total[kept[b]] - own[kept[b]]
-            _sort_pool(own, kept[:m], keys, pool_order, pool_levels)
+            _sort_pool(own, kept[:m], keys, spare, places, pool_order, pool_levels)
             low, high, n_own = 0.0, 0.0, 0
             for k in range(n_rdms):
                 if member[k] == s:
@@ -215,24 +218,37 @@ def ceiling_draws(order, starts, levels, member, weights, counts, kind, ceilings
 
 
 @njit(cache=True, nogil=True)
-def _sort_pool(pool, kept, keys, order, levels):
-    """Sort summed ranks. They are multiples of one half: exact, so that ties stay ties."""
+def _sort_pool(pool, kept, keys, spare, places, order, levels):
+    """Sort summed ranks, by digits: they are multiples of one half, so that ties stay ties."""
     n = len(kept)
-    shift = 1
-    while (1 << shift) < n:
-        shift += 1
+    largest = np.int64(0)
     for b in range(n):
-        keys[b] = (np.int64(np.rint(2 * pool[kept[b]])) << shift) | b
-    keys[:n].sort()
+        keys[b] = np.int64(np.rint(2 * pool[kept[b]]))
+        places[b] = kept[b]
+        largest = max(largest, keys[b])
+    counts = np.empty(_DIGITS + 1, np.int64)
+    shift = 0
+    while largest >> shift > 0:
+        counts[:] = 0
+        for b in range(n):
+            counts[((keys[b] >> shift) & (_DIGITS - 1)) + 1] += 1
+        for digit in range(_DIGITS):
+            counts[digit + 1] += counts[digit]
+        for b in range(n):
+            digit = (keys[b] >> shift) & (_DIGITS - 1)
+            spare[counts[digit]] = keys[b]
+            order[counts[digit]] = places[b]
+            counts[digit] += 1
+        keys[:n] = spare[:n]
+        places[:n] = order[:n]
+        shift += _BITS
     level, last = 0, np.int64(-1)
     for b in range(n):
-        value = keys[b] >> shift
-        place = kept[keys[b] & ((1 << shift) - 1)]
-        if value != last:
+        if keys[b] != last:
             level += 1
-            last = value
-        order[b] = place
-        levels[place] = level
+            last = keys[b]
+        order[b] = places[b]
+        levels[places[b]] = level
 
 
 @njit(cache=True, nogil=True)

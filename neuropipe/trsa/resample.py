@@ -163,7 +163,8 @@ def dual_variance(
     Returns
     -------
     array of shape (...)
-        ``2 (Vs + Vp) - Vsp``, at least the larger of Vs and Vp and at most Vsp.
+        ``2 (Vs + Vp) - Vsp``, at least the larger of Vs and Vp and at most Vsp; with sizes, the
+        same of what the three are expected to be.
 
     Notes
     -----

@@ -145,18 +145,26 @@ class Scorer:
                 for part in self.held_out(conditions)
             ]
             scores[:, ~flexible] = self._by_subject(np.mean(parts, axis=0))
-        for m in np.flatnonzero(flexible):
-            for d in range(n_draws):
+        for m, model in enumerate(self.models):
+            for d in range(n_draws if model.flexible else 0):
                 row = subjects[min(d, len(subjects) - 1)], conditions[min(d, len(conditions) - 1)]
-                scores[d, m] = self._crossvalidated(self.models[m], *row)
+                scores[d, m] = self._crossvalidated(model, *row)
         return scores
 
     def ceilings(self, subjects: np.ndarray, conditions: np.ndarray) -> np.ndarray:
-        """Noise ceilings of every draw, shape (n_draws, 2); NaN where there is one subject."""
+        """Noise ceilings of draws, NaN where there is one subject; see `ceiling_draws`.
+
+        Parameters
+        ----------
+        subjects : array of shape (..., n_draws, n_subjects)
+        conditions : array of shape (n_draws or 1, n_conditions)
+
+        Returns
+        -------
+        array of shape (..., n_draws, 2)
+        """
         if self.n_subjects < 2:
-            return np.full((max(len(subjects), len(conditions)), 2), np.nan)
-        if len(subjects) == 1:
-            subjects = np.broadcast_to(subjects, (len(conditions), subjects.shape[1]))
+            return np.full((*subjects.shape[:-1], 2), np.nan)
         parts = [
             ceiling_draws(self.values, self.member, subjects, part, self.measure)
             for part in self.held_out(conditions)
@@ -172,28 +180,23 @@ class Scorer:
         subjects, conditions : bool
             What is drawn; what is not stays as it is.
         """
-        once_s = np.ones((1, draws.subjects.shape[1]), dtype=np.int64)
         once_c = np.ones((1, draws.conditions.shape[1]), dtype=np.int64)
-        flexible = any(model.flexible for model in self.models)
-        found: dict[str, np.ndarray | None] = {"s": None, "c": None, "b": None}
-        by_conditions = self.scores(once_s, draws.conditions) if conditions else None
+        by_subjects = by_conditions = by_both = None
         if subjects:
             own = self.scores(draws.subjects, once_c)
-            found["s"] = self._joined(own, draws.subjects, once_c)
-        if by_conditions is not None:
-            found["c"] = self._joined(by_conditions, once_s, draws.conditions)
-        if by_conditions is not None and subjects:
-            # Fixed models score the same in a subject, whoever else is drawn.
-            own = self.scores(draws.subjects, draws.conditions) if flexible else by_conditions
-            found["b"] = self._joined(own, draws.subjects, draws.conditions)
-        return Bootstraps(found["s"], found["c"], found["b"])
-
-    def _joined(
-        self, scores: np.ndarray, subjects: np.ndarray, conditions: np.ndarray
-    ) -> np.ndarray:
-        share = subjects / subjects.sum(axis=1, keepdims=True)
-        means = (np.where(share[:, None] > 0, scores, 0.0) * share[:, None]).sum(axis=2)
-        return np.concatenate([means, self.ceilings(subjects, conditions)], axis=1)
+            by_subjects = _joined(own, draws.subjects, self.ceilings(draws.subjects, once_c))
+        if conditions:
+            everyone = np.ones_like(draws.subjects)
+            ways = np.stack([everyone, draws.subjects]) if subjects else everyone[None]
+            ceilings = self.ceilings(ways, draws.conditions)
+            own = self.scores(everyone[:1], draws.conditions)
+            by_conditions = _joined(own, everyone, ceilings[0])
+            if subjects:
+                if any(model.flexible for model in self.models):
+                    own = self.scores(draws.subjects, draws.conditions)
+                # Fixed models score the same in a subject, whoever else is drawn.
+                by_both = _joined(own, draws.subjects, ceilings[1])
+        return Bootstraps(by_subjects, by_conditions, by_both)
 
     def _by_subject(self, alike: np.ndarray) -> np.ndarray:
         """Mean over each subject's RDMs: (d, m, k) to (d, m, s)."""
@@ -221,3 +224,10 @@ class Scorer:
             total += scores[np.searchsorted(drawn, self.folds.subjects).clip(0, len(drawn) - 1),
                             np.arange(self.n_subjects)]  # fmt: skip
         return np.where(subjects > 0, total / len(parts), np.nan)
+
+
+def _joined(scores: np.ndarray, subjects: np.ndarray, ceilings: np.ndarray) -> np.ndarray:
+    """Mean scores (d or 1, m, s) of the subjects drawn (d, s), beside the ceilings (d, 2)."""
+    share = subjects[:, None] / subjects.sum(axis=1)[:, None, None]
+    means = (np.where(share > 0, scores, 0.0) * share).sum(axis=2)
+    return np.concatenate([means, ceilings], axis=1)

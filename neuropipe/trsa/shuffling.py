@@ -9,7 +9,7 @@ import numpy as np
 from neuropipe.stats.permutation import permutation_p_value
 from neuropipe.trsa.rdms import square, vectors
 from neuropipe.trsa.scoring import Scorer
-from neuropipe.trsa.weighted import weighted_ranks
+from neuropipe.trsa.weighted import standardised, weighted_ranks
 
 __all__ = ["permutation_scores", "permutation_tests", "permuted"]
 
@@ -104,10 +104,10 @@ def _normalised(values: np.ndarray, measure: str) -> np.ndarray:
     n = values.shape[1]
     if measure in ("spearman", "rho-a"):
         values = weighted_ranks(values, np.ones((1, n)))[0]
-    if measure != "cosine":
-        values = values - values.mean(axis=1, keepdims=True)
+    if measure == "cosine":
+        size = np.linalg.norm(values, axis=1, keepdims=True)
+        unit: np.ndarray = np.divide(values, size, out=np.zeros(values.shape), where=size > 0)
+        return unit
     if measure == "rho-a":
-        return values * np.sqrt(12 / (n**3 - n))
-    size = np.linalg.norm(values, axis=1, keepdims=True)
-    result: np.ndarray = np.divide(values, size, out=np.zeros(values.shape), where=size > 0)
-    return result
+        return np.asarray((values - (n + 1) / 2) * np.sqrt(12 / (n**3 - n)))
+    return np.asarray(standardised(values) / np.sqrt(n))

@@ -59,7 +59,7 @@ def t_test(
     estimate = np.asarray(value, dtype=np.float64)
     error = np.sqrt(np.maximum(variance, 0.0))
     exact = error < _NOTHING
-    certain = np.where(np.abs(estimate) < _NOTHING, 0.0, np.sign(estimate) * np.inf)
+    certain = np.where(np.abs(estimate) < _NOTHING, 0.0, np.copysign(np.inf, estimate))
     t = np.where(exact, certain, estimate / np.where(exact, 1.0, error))
     if alternative == "greater":
         p = stdtr(df, -t)

@@ -28,6 +28,7 @@ __all__ = [
     "known_pairs",
     "pair_weights",
     "sort_orders",
+    "standardised",
     "weighted_compare",
     "weighted_ranks",
 ]
@@ -163,7 +164,8 @@ def weighted_compare(
         )
     one, two = np.atleast_2d(first), np.atleast_2d(second)
     known = known_pairs(one, two)
-    one, two = one[:, known], two[:, known]
+    one = one[:, known]
+    two = one if first is second else two[:, known]
     used = np.ascontiguousarray(np.asarray(weights, dtype=np.float64)[:, known])
     if measure in ("cosine", "corr"):
         return _products(one, two, used, centred=measure == "corr")
@@ -270,9 +272,16 @@ def _products(one: np.ndarray, two: np.ndarray, weights: np.ndarray, centred: bo
     """Weighted cosine or correlation: one matrix product a RDM of the smaller side."""
     if len(one) > len(two):
         return np.swapaxes(_products(two, one, weights, centred), 1, 2)
+    same = one is two
     if centred:  # values of mean 0 and variance 1 lose nothing when weighted means leave them
-        one, two = _standard(one), _standard(two)
-    cross = np.stack([weights @ (row * two).T for row in one], axis=1)
+        one = standardised(one)
+        two = one if same else standardised(two)
+    cross = np.empty((len(weights), len(one), len(two)))
+    for k, row in enumerate(one):
+        first = k if same else 0
+        cross[:, k, first:] = weights @ (row * two[first:]).T
+        if same:
+            cross[:, k:, k] = cross[:, k, k:]
     squares = [weights @ (values**2).T for values in (one, two)]
     if centred:
         total = weights.sum(axis=1, keepdims=True)
@@ -304,13 +313,21 @@ def _rank_products(
 
 def _ratio(cross: np.ndarray, scale: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Divide; without spread a similarity is 0, without pairs it is unknown."""
-    ratio = np.divide(cross, scale, out=np.zeros(cross.shape), where=scale > 0)
+    ratio: np.ndarray = np.divide(cross, scale, out=np.zeros(cross.shape), where=scale > 0)
     ratio[~(weights > 0).any(axis=1)] = np.nan
     return ratio
 
 
-def _standard(values: np.ndarray) -> np.ndarray:
+def standardised(values: np.ndarray) -> np.ndarray:
+    """Shift and scale RDMs to mean 0 and variance 1; constant ones to 0.
+
+    Parameters
+    ----------
+    values : array of shape (n_rdms, n_pairs)
+    """
     centred = values - values.mean(axis=1, keepdims=True)
     spread = centred.std(axis=1, keepdims=True)
-    result: np.ndarray = np.divide(centred, spread, out=np.zeros(values.shape), where=spread > 0)
+    # What is left of a constant is rounding of its mean.
+    varies = spread > 1e-13 * np.abs(values).max(axis=1, initial=0, keepdims=True)
+    result: np.ndarray = np.divide(centred, spread, out=np.zeros(values.shape), where=varies)
     return result

@@ -22,47 +22,54 @@ def simulated(seed=0):
     return models, models[0] + rng.random((N_SUBJECTS, n_pairs))
 
 
-def theirs(function, method, models, data, seed):
+@pytest.fixture
+def drawn(monkeypatch):
+    """Note which subjects and conditions rsatoolbox draws."""
+    from rsatoolbox.inference import evaluate
+
+    subjects, conditions = [], []
+    sample = evaluate.bootstrap_sample
+
+    def noted(*args, **kwargs):
+        found = sample(*args, **kwargs)
+        subjects.append(np.bincount(found[1], minlength=N_SUBJECTS))
+        conditions.append(np.bincount(found[2], minlength=N_CONDITIONS))
+        return found
+
+    monkeypatch.setattr(evaluate, "bootstrap_sample", noted)
+    return subjects, conditions
+
+
+def theirs(function, method, models, data):
     from rsatoolbox import inference
     from rsatoolbox.model import ModelFixed
     from rsatoolbox.rdm import RDMs
 
     named = [ModelFixed(str(k), values.copy()) for k, values in enumerate(models)]
-    np.random.seed(seed)  # noqa: NPY002
+    np.random.seed(1)  # noqa: NPY002
     return getattr(inference, function)(named, RDMs(data.copy()), method=method, N=N_DRAWS)
 
 
-def same_draws(seed):
-    """Draw like rsatoolbox: subjects, then conditions, from numpy's global generator."""
-    random = np.random.RandomState(seed)
-    counts = np.zeros((N_DRAWS, N_SUBJECTS), int), np.zeros((N_DRAWS, N_CONDITIONS), int)
-    for d in range(N_DRAWS):
-        for table in counts:
-            n = table.shape[1]
-            table[d] = np.bincount(random.randint(0, n, size=n), minlength=n)
-    return Draws(*counts)
-
-
-def ours(method, models, data, seed):
+def ours(method, models, data, drawn):
     named = [FixedModel(str(k), values) for k, values in enumerate(models)]
     scorer = Scorer(named, data, np.arange(N_SUBJECTS), method)
-    return scorer.bootstraps(same_draws(seed), subjects=True, conditions=True)
+    return scorer.bootstraps(Draws(*map(np.stack, drawn)), subjects=True, conditions=True)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_bootstrap_of_both(method):
+def test_bootstrap_of_both(method, drawn):
     models, data = simulated()
-    result = theirs("eval_bootstrap", method, models, data, 1)
-    found = ours(method, models, data, 1).by_both
+    result = theirs("eval_bootstrap", method, models, data)
+    found = ours(method, models, data, drawn).by_both
     np.testing.assert_allclose(found[:, :N_MODELS], result.evaluations, atol=1e-8)
     np.testing.assert_allclose(found[:, N_MODELS:].T, result.noise_ceiling, atol=1e-8)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_dual_bootstrap(method):
+def test_dual_bootstrap(method, drawn):
     models, data = simulated(2)
-    result = theirs("eval_dual_bootstrap", method, models, data, 3)
-    found = ours(method, models, data, 3)
+    result = theirs("eval_dual_bootstrap", method, models, data)
+    found = ours(method, models, data, drawn)
     for k, table in enumerate((found.by_both, found.by_subjects, found.by_conditions)):
         np.testing.assert_allclose(
             table[:, :N_MODELS], result.evaluations[:, :, 0, 0, k], atol=1e-8

@@ -90,8 +90,8 @@ def test_sessions_of_a_subject_do_not_predict_each_other():
     values = np.repeat(own, 2, axis=0) + 0.01 * rng.random((8, N_PAIRS))
     apart = noise_ceiling(values, "corr")[0]
     together = noise_ceiling(values, "corr", np.repeat(np.arange(4), 2))[0]
-    assert apart > 0.3
-    assert together < 0.15
+    assert apart > together + 0.2  # 1 / sqrt(13) by chance correlations of 0
+    assert together < 0.1
 
 
 def test_unknown_pairs_are_left_out():

@@ -55,7 +55,7 @@ def test_every_conclusion_has_its_degrees_of_freedom_and_no_gaps(new, df):
 
 
 def test_the_true_model_is_found_and_the_empty_one_is_not():
-    models, rdms, _ = study(noise=0.3)
+    models, rdms, _ = study(n_conditions=24, noise=0.3)
     result = evaluate(models, rdms, measure="corr", n_bootstrap=200, n_permutations=199)
     table = result.table().set_index("model")
     assert table.loc["one", "p_zero"] < 0.001

@@ -25,7 +25,7 @@ def test_subjects_follow_the_expected_rdm(design):
     mean = study.data.mean(axis=0)
     scores = [np.corrcoef(mean, row)[0, 1] for row in (study.truth, *study.models)]
     assert scores[0] > max(scores[1:])
-    assert min(scores) > 0.2
+    assert min(scores[1:]) > 0.4
 
 
 def test_rates_are_shares_of_studies():
@@ -38,6 +38,6 @@ def test_rates_are_shares_of_studies():
 def test_too_narrow_tests_reject_more():
     rates = stimulus_rates(60, 10, "corr", 40)
     assert rates["both"] <= min(rates["subjects"], rates["conditions"])
-    assert rates["conditions"] > 0.1
+    assert rates["subjects"] > 0.07
     assert rates["lower"] < rates["truth"] < rates["upper"]
     assert 0.7 < rates["lower coverage"] <= 1

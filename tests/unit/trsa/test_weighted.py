@@ -14,6 +14,7 @@ from neuropipe.trsa.weighted import (
     known_pairs,
     pair_weights,
     resampled,
+    standardised,
     weighted_compare,
     weighted_ranks,
 )
@@ -98,6 +99,12 @@ def test_what_is_constant_in_a_draw_is_like_nothing(measure):
     flat[0, -1] = 0.3  # the last pair, of conditions that this draw leaves out
     counts = np.array([[2, 2, 2, 1, 1, 1, 0, 0, 0]])
     assert compare_draws(flat, rdms(8, 3), counts, measure).tolist() == [[[0.0, 0.0, 0.0]]]
+
+
+def test_rounding_of_a_constant_is_no_variance():
+    flat = np.full((1, N_PAIRS), 0.1)
+    assert not standardised(flat).any()
+    assert not weighted_compare(flat, rdms(0, 2), pair_weights(counts_of(1, 5)), "corr").any()
 
 
 @pytest.mark.parametrize("measure", ["corr", "cosine", "rho-a", "tau-a"])
