@@ -10,13 +10,13 @@ import pandas as pd
 
 from neuropipe.errors import UnfitRecordingError
 from neuropipe.recording import Recording
-from neuropipe.trsa.conditions import condition_events
-from neuropipe.trsa.glm import fit_glm
-from neuropipe.trsa.noise import Noise
+from neuropipe.trsa.estimation.noise import Noise
 from neuropipe.trsa.patterns import Patterns
-from neuropipe.trsa.responses import event_responses, image_responses
+from neuropipe.trsa.responses.conditions import condition_events
+from neuropipe.trsa.responses.glm import fit_glm
+from neuropipe.trsa.responses.trials import Trials, contiguous_folds, trial_patterns
+from neuropipe.trsa.responses.windows import event_responses, image_responses
 from neuropipe.trsa.settings import TrsaSettings
-from neuropipe.trsa.trials import Trials, contiguous_folds, trial_patterns
 from neuropipe.units import are_anonymous, column, draw_units
 
 __all__ = ["Responses", "subject_responses"]

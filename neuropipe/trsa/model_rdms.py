@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.spatial.distance import pdist
 
 from neuropipe.errors import InputError
-from neuropipe.trsa.rdm_files import read_rdms
+from neuropipe.trsa.files.rdm_files import read_rdms
 from neuropipe.trsa.rdms import RDMs, concatenate
 
 __all__ = ["category_rdms", "known_models", "read_models"]

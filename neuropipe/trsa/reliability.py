@@ -8,8 +8,8 @@ from itertools import combinations
 import numpy as np
 
 from neuropipe.stats.permutation import permutation_p_value
-from neuropipe.trsa.compare import compare
-from neuropipe.trsa.estimators import estimate
+from neuropipe.trsa.comparison.compare import compare
+from neuropipe.trsa.estimation.estimators import estimate
 from neuropipe.trsa.patterns import Patterns
 from neuropipe.trsa.rdms import square, vectors
 

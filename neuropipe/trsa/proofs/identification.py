@@ -25,11 +25,11 @@ from neuropipe.simulate.representations import (
 )
 from neuropipe.stats.checks import Check, at_least, at_most, between
 from neuropipe.stats.resampling import paired_difference_interval
-from neuropipe.trsa.families import GEODESIC, RANK, RAW, geodesic_vectors
-from neuropipe.trsa.grid import CATEGORIES, RANK_CELL, cells, sample_categories
-from neuropipe.trsa.homology import persistence_vectors
-from neuropipe.trsa.selection import grid_accuracy, identify, nested_accuracy
-from neuropipe.trsa.transforms import normalised_ranks
+from neuropipe.trsa.topology.families import GEODESIC, RANK, RAW, geodesic_vectors
+from neuropipe.trsa.topology.grid import CATEGORIES, RANK_CELL, cells, sample_categories
+from neuropipe.trsa.topology.homology import persistence_vectors
+from neuropipe.trsa.topology.selection import grid_accuracy, identify, nested_accuracy
+from neuropipe.trsa.topology.transforms import normalised_ranks
 
 __all__ = ["CONDITIONS", "Condition", "checks", "measure", "optimism"]
 

@@ -14,8 +14,8 @@ from scipy.special import stdtr
 
 from neuropipe.stats.checks import Check, at_least, between
 from neuropipe.stats.resampling import bootstrap_weights
-from neuropipe.trsa.inference import Evaluation, New, evaluate
-from neuropipe.trsa.models import FixedModel
+from neuropipe.trsa.inference.evaluation import Evaluation, New, evaluate
+from neuropipe.trsa.inference.models import FixedModel
 from neuropipe.trsa.rdms import RDMs, n_conditions_of, vectors
 
 __all__ = ["Study", "checks", "fixed_stimuli", "new_stimuli"]

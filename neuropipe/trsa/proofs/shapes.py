@@ -9,9 +9,9 @@ from scipy.spatial.distance import pdist
 from neuropipe.simulate.representations import figure_eights
 from neuropipe.simulate.stimuli_checks import shape_ratio
 from neuropipe.stats.checks import Check, at_least, at_most
-from neuropipe.trsa.geodesic import geodesic, nearest_edges, shortest_paths
 from neuropipe.trsa.rdms import square, vectors
-from neuropipe.trsa.transforms import geotopological, normalised_ranks
+from neuropipe.trsa.topology.geodesic import geodesic, nearest_edges, shortest_paths
+from neuropipe.trsa.topology.transforms import geotopological, normalised_ranks
 
 __all__ = ["checks", "naive_geodesic", "naive_neighbours", "random_graph", "shape_ratios"]
 

@@ -1,0 +1,1 @@
+"""How RDMs are compared with each other."""

@@ -1,0 +1,333 @@
+"""Comparisons of RDMs in which every pair of conditions has a weight.
+
+A bootstrap over conditions draws condition c ``k_c`` times. Without the pairs of a condition with
+itself, the resampled RDM is the original one in which pair (i, j) stands ``k_i k_j`` times: so
+every resample is a weighting of the original pairs, all of them share one sort order of each RDM,
+and all sums over pairs are matrix products.
+
+Axes: d draws, i and k RDMs of both sides, p pairs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from neuropipe.errors import InputError
+from neuropipe.trsa.rdms import n_conditions_of, square, vectors
+
+__all__ = [
+    "CENTRED",
+    "FAST",
+    "RANKED",
+    "compare_draws",
+    "in_chunks",
+    "known_pairs",
+    "pair_weights",
+    "sort_orders",
+    "standardised",
+    "weighted_compare",
+    "weighted_ranks",
+]
+
+#: Measures that weights suffice for; others see every resample spelt out.
+FAST = ("cosine", "corr", "spearman", "rho-a", "tau-a", "tau-b")
+RANKED = ("spearman", "rho-a", "tau-a", "tau-b")
+#: Measures that adding a constant to a RDM does not change.
+CENTRED = ("corr", "corr_cov", *RANKED)
+
+_MEMORY = 2e8  # bytes of the arrays of one chunk of draws
+_CONSTANT = 1e-12  # share of the mean square below which a variance is rounding
+
+
+def known_pairs(*dissimilarities: np.ndarray) -> np.ndarray:
+    """Find the pairs of conditions that all RDMs know, shape (n_pairs,).
+
+    Notes
+    -----
+    One mask for all: a pair that is NaN anywhere has weight 0 everywhere, so that all scores of an
+    analysis rest on the same pairs.
+    """
+    masks = [np.isfinite(np.atleast_2d(values)).all(axis=0) for values in dissimilarities]
+    return np.asarray(np.logical_and.reduce(masks))
+
+
+def pair_weights(counts: np.ndarray) -> np.ndarray:
+    """Say how often each pair of conditions stands in a resample.
+
+    Parameters
+    ----------
+    counts : array of shape (..., n_conditions)
+        How often each condition is drawn; a mask leaves conditions out.
+
+    Returns
+    -------
+    array of shape (..., n_pairs)
+        ``k_i k_j``: pairs of a condition with itself are no pairs.
+    """
+    drawn = np.asarray(counts, dtype=np.float64)
+    rows, columns = np.triu_indices(drawn.shape[-1], 1)
+    return np.asarray(drawn[..., rows] * drawn[..., columns])
+
+
+def sort_orders(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sort every RDM once for all draws.
+
+    Parameters
+    ----------
+    values : array of shape (n_rdms, n_pairs)
+
+    Returns
+    -------
+    order : array of int of shape (n_rdms, n_pairs)
+    starts : array of bool of shape (n_rdms, n_pairs)
+        Where in that order a new value begins; equal values are ties.
+    levels : array of int of shape (n_rdms, n_pairs)
+        Which of the distinct values each entry is, from 1.
+    """
+    order = np.argsort(values, axis=1, kind="stable")
+    ordered = np.take_along_axis(values, order, axis=1)
+    starts = np.ones(order.shape, dtype=bool)
+    starts[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    levels = np.empty(order.shape, dtype=np.int64)
+    np.put_along_axis(levels, order, np.cumsum(starts, axis=1), axis=1)
+    return order, starts, levels
+
+
+def weighted_ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Rank values that stand several times each.
+
+    Parameters
+    ----------
+    values : array of shape (n_rdms, n_pairs)
+    weights : array of shape (n_draws, n_pairs)
+        Whole numbers: how often each pair stands in each draw.
+
+    Returns
+    -------
+    array of shape (n_draws, n_rdms, n_pairs)
+        Ranks from 1 to the sum of weights, ties (copies of a pair among them) share the middle
+        one; meaningless where the weight is 0.
+    """
+    from neuropipe.trsa.comparison.rank_kernels import rank_draws
+
+    order, starts, _ = sort_orders(np.atleast_2d(values))
+    ranks = np.empty((len(weights), *order.shape))
+
+    def fill(part: slice) -> None:
+        rank_draws(order, starts, weights[part], ranks[part])
+
+    in_chunks(fill, len(weights), 1)
+    return ranks
+
+
+def weighted_compare(
+    first: np.ndarray, second: np.ndarray, weights: np.ndarray, measure: str
+) -> np.ndarray:
+    """Compare two sets of RDMs in every draw.
+
+    Parameters
+    ----------
+    first : array of shape (n_first, n_pairs)
+    second : array of shape (n_second, n_pairs)
+        Pairs that any RDM of either side does not know (NaN) are left out of all.
+    weights : array of shape (n_draws, n_pairs)
+        Whole numbers: how often each pair stands in each draw (`pair_weights`).
+    measure : str
+        One of `FAST`.
+
+    Returns
+    -------
+    array of shape (n_draws, n_first, n_second)
+        A RDM that is constant in a draw is like nothing: 0. NaN where a draw has no pair at all.
+
+    Raises
+    ------
+    InputError
+        If the measure cannot be told from weights of pairs.
+
+    Notes
+    -----
+    ``rho_a = 12 / (n^3 - n) sum_p w_p (r_p - rbar)(q_p - rbar)`` of mid-ranks r and q with
+    ``n = sum_p w_p``; the others are their textbook forms with weighted sums (Schuett et al. 2023,
+    eLife 12, e82566, recommend rho-a in place of tau-a: it is the expectation of Spearman's
+    correlation over random orders of ties).
+    """
+    if measure not in FAST:
+        raise InputError(
+            f"measure {measure!r} with weights of pairs",
+            f"one of {', '.join(FAST)}",
+            "compare resamples that are spelt out (compare_draws)",
+        )
+    one, two = np.atleast_2d(first), np.atleast_2d(second)
+    known = known_pairs(one, two)
+    one = one[:, known]
+    two = one if first is second else two[:, known]
+    used = np.ascontiguousarray(np.asarray(weights, dtype=np.float64)[:, known])
+    if measure in ("cosine", "corr"):
+        return _products(one, two, used, centred=measure == "corr")
+    result = np.empty((len(used), len(one), len(two)))
+    if measure in ("tau-a", "tau-b"):
+        from neuropipe.trsa.comparison.rank_kernels import tau_draws
+
+        (order, _, levels), (_, _, others) = sort_orders(one), sort_orders(two)
+
+        def fill(part: slice) -> None:
+            tau_draws(order, levels, others, used[part], measure == "tau-b", result[part])
+    else:
+        from neuropipe.trsa.comparison.rank_kernels import rank_draws
+
+        both = sort_orders(np.concatenate([one, two]))
+
+        def fill(part: slice) -> None:
+            ranks = np.empty((len(used[part]), *both[0].shape))
+            rank_draws(both[0], both[1], used[part], ranks)
+            result[part] = _rank_products(ranks, used[part], len(one), measure)
+
+    in_chunks(fill, len(used), 8 * 2 * (len(one) + len(two)) * used.shape[1])
+    return result
+
+
+def compare_draws(
+    first: np.ndarray, second: np.ndarray, counts: np.ndarray, measure: str
+) -> np.ndarray:
+    """Compare two sets of RDMs in every resample of conditions.
+
+    Parameters
+    ----------
+    first : array of shape (n_first, n_pairs)
+    second : array of shape (n_second, n_pairs)
+    counts : array of shape (n_draws, n_conditions)
+        How often each condition is drawn.
+    measure : str
+        One of `FAST`, or any other of `neuropipe.trsa.compare.compare`.
+
+    Returns
+    -------
+    array of shape (n_draws, n_first, n_second)
+
+    Notes
+    -----
+    The slow path: whitened measures depend on which conditions the pairs share, so each resample is
+    spelt out as a RDM of all drawn conditions, pairs of a condition with itself unknown (NaN), and
+    compared on its own. A thousand draws take minutes instead of a second.
+    """
+    if measure in FAST:
+        return weighted_compare(first, second, pair_weights(counts), measure)
+    from neuropipe.trsa.comparison.compare import compare
+
+    one, two = np.atleast_2d(first), np.atleast_2d(second)
+    known = known_pairs(one, two)
+    one, two = np.where(known, one, np.nan), np.where(known, two, np.nan)
+    drawn = [(resampled(one, row), resampled(two, row)) for row in np.asarray(counts, dtype=int)]
+    return np.stack([np.asarray(compare(a, b, measure)) for a, b in drawn])
+
+
+def resampled(dissimilarities: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Spell out a resample: repeat conditions, and blank pairs of a condition with itself.
+
+    Parameters
+    ----------
+    dissimilarities : array of shape (n_rdms, n_pairs)
+    counts : array of int of shape (n_conditions,)
+
+    Returns
+    -------
+    array of shape (n_rdms, n_drawn_pairs)
+    """
+    matrices = square(np.asarray(dissimilarities, dtype=np.float64))
+    diagonal = np.arange(n_conditions_of(dissimilarities.shape[-1]))
+    matrices[..., diagonal, diagonal] = np.nan
+    chosen = np.repeat(diagonal, counts)
+    return vectors(matrices[..., chosen[:, None], chosen[None, :]])
+
+
+def in_chunks(fill: Callable[[slice], None], n_draws: int, bytes_per_draw: float) -> None:
+    """Run over the draws in parts that fit in memory, on all cores this process may use.
+
+    Parameters
+    ----------
+    fill : callable
+        Does one part and writes to places of its own.
+    n_draws : int
+    bytes_per_draw : float
+        Of the temporary arrays.
+    """
+    n_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    n_threads = max(1, min(n_threads, n_draws // 16))  # threads cost more than a few draws do
+    size = int(max(1, min(-(-n_draws // n_threads), _MEMORY / n_threads // bytes_per_draw)))
+    parts = [slice(a, a + size) for a in range(0, n_draws, size)]
+    if n_threads == 1 or len(parts) == 1:
+        for part in parts:
+            fill(part)
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        list(pool.map(fill, parts))
+
+
+def _products(one: np.ndarray, two: np.ndarray, weights: np.ndarray, centred: bool) -> np.ndarray:
+    """Weighted cosine or correlation: one matrix product a RDM of the smaller side."""
+    if len(one) > len(two):
+        return np.swapaxes(_products(two, one, weights, centred), 1, 2)
+    same = one is two
+    if centred:  # values of mean 0 and variance 1 lose nothing when weighted means leave them
+        one = standardised(one)
+        two = one if same else standardised(two)
+    cross = np.empty((len(weights), len(one), len(two)))
+    for k, row in enumerate(one):
+        first = k if same else 0
+        cross[:, k, first:] = weights @ (row * two[first:]).T
+        if same:
+            cross[:, k:, k] = cross[:, k, k:]
+    squares = [weights @ (values**2).T for values in (one, two)]
+    if centred:
+        total = weights.sum(axis=1, keepdims=True)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = [weights @ values.T / total for values in (one, two)]
+        cross = cross - total[:, :, None] * means[0][:, :, None] * means[1][:, None, :]
+        spread = [s - total * m**2 for s, m in zip(squares, means, strict=True)]
+        # A RDM that is constant in a draw has no variance beyond rounding.
+        squares = [
+            np.where(v > _CONSTANT * s, v, 0.0) for v, s in zip(spread, squares, strict=True)
+        ]
+    scale = np.sqrt(squares[0])[:, :, None] * np.sqrt(squares[1])[:, None, :]
+    return _ratio(cross, scale, weights)
+
+
+def _rank_products(
+    ranks: np.ndarray, weights: np.ndarray, n_first: int, measure: str
+) -> np.ndarray:
+    """Spearman's rho or rho-a of ranks (d, i + k, p); the ranks are changed."""
+    total = weights.sum(axis=1)[:, None, None]
+    ranks -= 0.5 * (total + 1)
+    one, two = ranks[:, :n_first], ranks[:, n_first:]
+    cross = np.matmul(one * weights[:, None, :], two.transpose(0, 2, 1))
+    if measure == "rho-a":
+        return _ratio(12 * cross, total**3 - total, weights)
+    squares = np.sqrt(np.einsum("dkp,dkp,dp->dk", ranks, ranks, weights, optimize=True))
+    return _ratio(cross, squares[:, :n_first, None] * squares[:, None, n_first:], weights)
+
+
+def _ratio(cross: np.ndarray, scale: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Divide; without spread a similarity is 0, without pairs it is unknown."""
+    ratio: np.ndarray = np.divide(cross, scale, out=np.zeros(cross.shape), where=scale > 0)
+    ratio[~(weights > 0).any(axis=1)] = np.nan
+    return ratio
+
+
+def standardised(values: np.ndarray) -> np.ndarray:
+    """Shift and scale RDMs to mean 0 and variance 1; constant ones to 0.
+
+    Parameters
+    ----------
+    values : array of shape (n_rdms, n_pairs)
+    """
+    centred = values - values.mean(axis=1, keepdims=True)
+    spread = centred.std(axis=1, keepdims=True)
+    # What is left of a constant is rounding of its mean.
+    varies = spread > 1e-13 * np.abs(values).max(axis=1, initial=0, keepdims=True)
+    result: np.ndarray = np.divide(centred, spread, out=np.zeros(values.shape), where=varies)
+    return result

@@ -1,0 +1,1 @@
+"""From response patterns to RDMs."""

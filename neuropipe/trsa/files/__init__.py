@@ -1,0 +1,1 @@
+"""RDMs and patterns of other programs."""

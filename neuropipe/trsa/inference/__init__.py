@@ -1,0 +1,1 @@
+"""Models, ceilings, bootstrap and permutation tests."""

@@ -1,0 +1,113 @@
+"""Permutation test of models: conditions of the models trade their labels, rows with columns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from neuropipe.stats.permutation import permutation_p_value
+from neuropipe.trsa.comparison.weighted import standardised, weighted_ranks
+from neuropipe.trsa.inference.scoring import Scorer
+from neuropipe.trsa.rdms import square, vectors
+
+__all__ = ["permutation_scores", "permutation_tests", "permuted"]
+
+_LINEAR = ("cosine", "corr", "spearman", "rho-a")
+
+
+def permuted(dissimilarities: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Relabel conditions, shape (n_rdms, n_pairs): pairs of one condition stay together."""
+    return vectors(square(dissimilarities)[:, order[:, None], order[None, :]])
+
+
+def permutation_scores(scorer: Scorer, orders: np.ndarray) -> np.ndarray:
+    """Mean score of models whose conditions are relabelled.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    orders : array of int of shape (n_permutations, n_conditions)
+
+    Returns
+    -------
+    array of shape (n_permutations, n_models)
+        Flexible models are fitted anew to every permutation and crossvalidated.
+    """
+    complete = np.isfinite(scorer.values).all() and all(
+        np.isfinite(model.dissimilarities).all() for model in scorer.models
+    )
+    if scorer.folds is None and complete and scorer.measure in _LINEAR:
+        return _linear(scorer, orders)
+    n_subjects, n_conditions = scorer.n_subjects, orders.shape[1]
+    once_s, once_c = np.ones((1, n_subjects), dtype=int), np.ones((1, n_conditions), dtype=int)
+    scores = np.empty((len(orders), len(scorer.models)))
+    for d, order in enumerate(orders):
+        models = [
+            replace(model, dissimilarities=permuted(model.dissimilarities, order))
+            for model in scorer.models
+        ]
+        scores[d] = replace(scorer, models=models).scores(once_s, once_c)[0].mean(axis=1)
+    return scores
+
+
+def permutation_tests(
+    scorer: Scorer, observed: np.ndarray, n_permutations: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Test whether models do better than with labels that mean nothing.
+
+    Parameters
+    ----------
+    scorer : Scorer
+    observed : array of shape (n_models,)
+        Mean scores.
+    n_permutations : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    p_values : array of shape (n_models,)
+        One-sided, of each model alone.
+    p_any : array of shape (n_models,)
+        Of the largest of all models: the chance that any false one reaches this p is bounded.
+
+    Notes
+    -----
+    Scores are put in standard deviations of their own null distribution before the largest is
+    taken (Westfall & Young 1993), so that models of unlike spread weigh the same. The test speaks
+    of these subjects and conditions, not of others.
+    """
+    n_conditions = round((1 + np.sqrt(1 + 8 * scorer.values.shape[1])) / 2)
+    orders = np.argsort(rng.random((n_permutations, n_conditions)), axis=1)
+    null = permutation_scores(scorer, orders)
+    everything = np.concatenate([observed[None], null])
+    spread = everything.std(axis=0)
+    z = (everything - everything.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    largest = np.broadcast_to(z[1:].max(axis=1, keepdims=True), null.shape)
+    return permutation_p_value(observed, null), permutation_p_value(z[0], largest)
+
+
+def _linear(scorer: Scorer, orders: np.ndarray) -> np.ndarray:
+    """Scores that are products of a relabelled model with the mean of normalised data."""
+    models = np.stack([model.predict() for model in scorer.models])
+    x, y = (_normalised(values, scorer.measure) for values in (models, scorer.values))
+    own = scorer.member[:, None] == np.arange(scorer.n_subjects)
+    target = (own / own.sum(axis=0)).mean(axis=1) @ y
+    rows, columns = np.triu_indices(orders.shape[1], 1)
+    place = square(np.arange(x.shape[1])[None])[0]
+    scores = [x[:, place[order[rows], order[columns]]] @ target for order in orders]
+    return np.asarray(scores)
+
+
+def _normalised(values: np.ndarray, measure: str) -> np.ndarray:
+    """Vectors whose products are the measure."""
+    n = values.shape[1]
+    if measure in ("spearman", "rho-a"):
+        values = weighted_ranks(values, np.ones((1, n)))[0]
+    if measure == "cosine":
+        size = np.linalg.norm(values, axis=1, keepdims=True)
+        unit: np.ndarray = np.divide(values, size, out=np.zeros(values.shape), where=size > 0)
+        return unit
+    if measure == "rho-a":
+        return np.asarray((values - (n + 1) / 2) * np.sqrt(12 / (n**3 - n)))
+    return np.asarray(standardised(values) / np.sqrt(n))

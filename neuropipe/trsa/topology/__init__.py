@@ -1,0 +1,1 @@
+"""Geo-topological and geodesic transforms, selection of thresholds, persistent homology."""
