@@ -1,6 +1,6 @@
-"""Low-level model RDMs of images: pixels, and the energy of oriented filters.
+"""Low-level model RDMs of images: brightness, colour, and the energy of oriented filters.
 
-Axes: n images, h height, w width.
+Axes: n images, h height, w width, 3 channels (red, green, blue).
 """
 
 from __future__ import annotations
@@ -9,22 +9,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy.spatial.distance import pdist
 
 from neuropipe.errors import InputError
 from neuropipe.trsa.rdms import RDMs
 
-__all__ = ["gabor_energy", "image_rdms", "read_images"]
+__all__ = ["colour_patches", "gabor_energy", "image_rdms", "luminance", "read_images"]
 
 _SIDE = 64  # pixels that images are brought to
 _CYCLES = (2, 4, 8, 16)  # spatial frequencies, in cycles an image
 _ORIENTATIONS = 8
-_GRID = 4  # patches a side over which energy is averaged
+_GRID = 4  # patches a side over which energy and colour are averaged
 _BANDWIDTH = 1.0  # octaves, full width at half height of a filter's spectrum
+_SIGMAS = 2 * np.sqrt(2 * np.log(2))  # full width at half height of a Gaussian of sigma 1
 
 
 def read_images(paths: Sequence[Path]) -> np.ndarray:
-    """Read images as grey values of one size.
+    """Read images at one size.
 
     Parameters
     ----------
@@ -32,8 +34,8 @@ def read_images(paths: Sequence[Path]) -> np.ndarray:
 
     Returns
     -------
-    array of shape (n_images, 64, 64)
-        Luminance in [0, 1].
+    array of shape (n_images, 64, 64, 3)
+        In [0, 1], as stored (sRGB); whatever is transparent is black.
 
     Raises
     ------
@@ -42,17 +44,40 @@ def read_images(paths: Sequence[Path]) -> np.ndarray:
     """
     from PIL import Image
 
-    images = np.empty((len(paths), _SIDE, _SIDE))
+    images = np.empty((len(paths), _SIDE, _SIDE, 3))
     for k, path in enumerate(paths):
         try:
             with Image.open(path) as opened:
-                grey = opened.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
+                plain = opened.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
         except OSError as error:
             raise InputError(
                 f"{path}: {error}", "an image", "correct the stimulus table"
             ) from error
-        images[k] = np.asarray(grey, dtype=float) / 255
+        images[k] = np.asarray(plain, dtype=float) / 255
     return images
+
+
+def luminance(images: np.ndarray) -> np.ndarray:
+    """Brightness of colour images by ITU-R BT.601, shape (n, h, w, 3) to (n, h, w)."""
+    return np.asarray(images @ np.array([0.299, 0.587, 0.114]))
+
+
+def colour_patches(images: np.ndarray) -> np.ndarray:
+    """Mean of two opponent colours by patch of the image.
+
+    Parameters
+    ----------
+    images : array of shape (n_images, h, h, 3)
+
+    Returns
+    -------
+    array of shape (n_images, n_features)
+        Red minus green, and blue minus yellow: 2 colours x 4 x 4 patches; 0 in grey images.
+    """
+    _check_square(images)
+    red, green, blue = np.moveaxis(images, -1, 0)
+    opponent = np.stack([red - green, blue - (red + green) / 2])
+    return np.moveaxis(_patches(opponent), 0, 1).reshape(len(images), -1)
 
 
 def gabor_energy(images: np.ndarray) -> np.ndarray:
@@ -61,69 +86,87 @@ def gabor_energy(images: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     images : array of shape (n_images, h, h)
+        Brightness.
 
     Returns
     -------
     array of shape (n_images, n_features)
         Root mean square response of a quadrature pair: 4 frequencies x 8 orientations x 4 x 4
-        patches.
+        patches. Orientation 0 answers to vertical edges, 4 to horizontal ones.
+
+    Raises
+    ------
+    InputError
+        If images are not square, or their side is no multiple of 4.
 
     Notes
     -----
     Log-Gabor spectra (Field 1987): Gaussian in log frequency, one octave wide, and in orientation,
-    as wide as their distance; one half of the plane, so that the response is complex and its size
-    the energy.
+    twice as wide as their distance of 22.5 degrees; one half of the plane, so that the response is
+    complex and its size the energy.
     """
+    _check_square(images[..., None])
     n, side = images.shape[0], images.shape[-1]
     frequency = np.fft.fftfreq(side, 1 / side)
     fy, fx = np.meshgrid(frequency, frequency, indexing="ij")
     radius, angle = np.hypot(fy, fx), np.arctan2(fy, fx)
-    spread = _BANDWIDTH * np.log(2) / (2 * np.sqrt(2 * np.log(2)))
-    width = np.pi / _ORIENTATIONS / (2 * np.sqrt(2 * np.log(2))) * 2
+    spread = _BANDWIDTH * np.log(2) / _SIGMAS
+    width = 2 * np.pi / _ORIENTATIONS / _SIGMAS
     spectra = np.fft.fft2(images - images.mean(axis=(1, 2), keepdims=True))
+    log_radius = np.log(np.where(radius > 0, radius, 1))
     features = []
-    with np.errstate(divide="ignore"):
-        log_radius = np.log(np.where(radius > 0, radius, np.inf))
     for cycles in _CYCLES:
-        radial = np.where(
-            radius > 0, np.exp(-0.5 * ((log_radius - np.log(cycles)) / spread) ** 2), 0
-        )
+        octaves = (log_radius - np.log(cycles)) / spread
+        radial = np.where(radius > 0, np.exp(-0.5 * octaves**2), 0)
         for k in range(_ORIENTATIONS):
             turned = np.angle(np.exp(1j * (angle - np.pi * k / _ORIENTATIONS)))
             response = np.fft.ifft2(spectra * radial * np.exp(-0.5 * (turned / width) ** 2))
-            energy = np.abs(response) ** 2
-            patches = energy.reshape(n, _GRID, side // _GRID, _GRID, side // _GRID)
-            features.append(np.sqrt(patches.mean(axis=(2, 4))).reshape(n, -1))
+            features.append(np.sqrt(_patches(np.abs(response) ** 2)).reshape(n, -1))
     return np.concatenate(features, axis=1)
 
 
+def _patches(images: np.ndarray) -> np.ndarray:
+    """Mean over patches, shape (..., h, h) to (..., 4, 4)."""
+    side = images.shape[-1] // _GRID
+    parted = images.reshape(*images.shape[:-2], _GRID, side, _GRID, side)
+    return np.asarray(parted.mean(axis=(-3, -1)))
+
+
+def _check_square(images: np.ndarray) -> None:
+    height, width = images.shape[1:3]
+    if height != width or height % _GRID:
+        raise InputError(
+            f"images of {height} x {width} pixels",
+            f"square ones whose side is a multiple of {_GRID}",
+            "read them with read_images",
+        )
+
+
 def image_rdms(images: np.ndarray, conditions: Sequence[str]) -> RDMs:
-    """Model RDMs of images: correlation distances of pixels and of oriented energy.
+    """Model RDMs of images.
 
     Parameters
     ----------
-    images : array of shape (n_images, h, h)
+    images : array of shape (n_images, h, h, 3)
+        See `read_images`.
     conditions : sequence of str
 
     Returns
     -------
     RDMs
-        ``pixels`` and ``Gabor energy``; items have the column ``name``. NaN where an image is
-        uniform.
+        ``pixels`` (1 - r of brightness; NaN where an image is uniform), ``colour`` (distance of
+        opponent colours by patch) and ``Gabor energy`` (1 - r of z-scored oriented energy); items
+        have the column ``name``.
     """
-    import pandas as pd
-
-    energy = gabor_energy(images)
+    grey = luminance(images)
+    energy = gabor_energy(grey)
     spread = energy.std(axis=0)
     scaled = (energy - energy.mean(axis=0))[:, spread > 0] / spread[spread > 0]
     with np.errstate(invalid="ignore", divide="ignore"):
         distances = [
-            pdist(images.reshape(len(images), -1), "correlation"),
+            pdist(grey.reshape(len(grey), -1), "correlation"),
+            pdist(colour_patches(images)),
             pdist(scaled, "correlation"),
         ]
-    return RDMs(
-        np.stack(distances),
-        tuple(conditions),
-        "correlation",
-        pd.DataFrame({"name": ["pixels", "Gabor energy"]}),
-    )
+    names = pd.DataFrame({"name": ["pixels", "colour", "Gabor energy"]})
+    return RDMs(np.stack(distances), tuple(conditions), "image features", names)

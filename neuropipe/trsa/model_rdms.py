@@ -10,12 +10,11 @@ import pandas as pd
 from scipy.spatial.distance import pdist
 
 from neuropipe.errors import InputError
+from neuropipe.recording import MISSING
 from neuropipe.trsa.files.rdm_files import read_rdms
 from neuropipe.trsa.rdms import RDMs, concatenate
 
 __all__ = ["category_rdms", "known_models", "read_models"]
-
-_LEAST = 3  # conditions that a model must share with the data
 
 
 def category_rdms(conditions: pd.DataFrame) -> RDMs | None:
@@ -25,7 +24,8 @@ def category_rdms(conditions: pd.DataFrame) -> RDMs | None:
     ----------
     conditions : pandas.DataFrame
         Indexed by condition. Text, booleans and entries of two kinds are categories: 0 within, 1
-        between; other numbers differ by the absolute difference.
+        between; other numbers differ by the absolute difference. Columns that are unknown for some
+        conditions, or different for each of them as names are, make no model.
 
     Returns
     -------
@@ -35,7 +35,8 @@ def category_rdms(conditions: pd.DataFrame) -> RDMs | None:
     found, names = [], []
     for name in conditions:
         values = conditions[name]
-        if values.isna().any() or not 1 < values.nunique() < len(values):
+        unknown = values.isna() | values.astype(str).isin([MISSING, ""])
+        if unknown.any() or not 1 < values.nunique() < len(values):
             continue
         if pd.api.types.is_numeric_dtype(values) and values.nunique() > 2:
             distances = pdist(values.to_numpy(float)[:, None], "cityblock")
@@ -77,8 +78,9 @@ def known_models(models: Sequence[RDMs], conditions: Sequence[str]) -> RDMs | No
     Parameters
     ----------
     models : sequence of RDMs
-        Those that lack one of the conditions do not apply, except where they name none of them and
-        are as many: then the order counts.
+        Those that name none of the conditions do not apply, except where they name nothing at all
+        (``condition 1`` and so on, from files without names) and are as many: then the order
+        counts.
     conditions : sequence of str
 
     Returns
@@ -96,10 +98,10 @@ def known_models(models: Sequence[RDMs], conditions: Sequence[str]) -> RDMs | No
         shared = set(model.conditions) & set(wanted)
         if len(shared) == len(wanted):
             fitting.append(model.of(wanted))
-        elif not shared and model.n_conditions == len(wanted):
+        elif not shared and _nameless(model) and model.n_conditions == len(wanted):
             renamed = RDMs(model.dissimilarities, wanted, model.measure, model.table)
             fitting.append(renamed)
-        elif len(shared) >= _LEAST:
+        elif shared:
             lacking = sorted(set(wanted) - shared)
             raise InputError(
                 f"a model RDM lacks {len(lacking)} of {len(wanted)} conditions ({lacking[0]}, ...)",
@@ -110,3 +112,7 @@ def known_models(models: Sequence[RDMs], conditions: Sequence[str]) -> RDMs | No
         return None
     named = [RDMs(m.dissimilarities, m.conditions, m.measure, m.table[["name"]]) for m in fitting]
     return concatenate(named)
+
+
+def _nameless(model: RDMs) -> bool:
+    return model.conditions == tuple(f"condition {k + 1}" for k in range(model.n_conditions))

@@ -92,14 +92,15 @@ def trial_patterns(trials: Trials, shrinkage: str | float = "diagonal") -> Patte
     ----------
     trials : Trials
     shrinkage : {"diagonal", "identity"} or float
-        See `neuropipe.trsa.noise.Noise.of_residuals`.
+        See `neuropipe.trsa.estimation.noise.Noise.of_residuals`.
 
     Returns
     -------
     Patterns
-        The noise is that of single trials about the mean of their fold and condition, over trials
-        that miss nothing; None where no condition has two trials in a fold, unless the condition
-        has trials in several folds: then the means over folds are taken off instead.
+        The noise is that of single trials about the mean of their fold and condition or, where
+        folds hold hardly more than one trial of a condition, of their condition; None where that
+        leaves too few degrees of freedom. It rests on trials that miss none of the channels that
+        have all patterns; other channels are silent in it (`Patterns.complete` leaves them out).
     """
     values = np.asarray(trials.values, dtype=np.float64)
     n_conditions, n_folds = len(trials.conditions), len(trials.folds)
@@ -107,30 +108,32 @@ def trial_patterns(trials: Trials, shrinkage: str | float = "diagonal") -> Patte
     mean, _ = _grouped(values, cell, n_folds * n_conditions)
     n_trials = np.zeros(n_folds * n_conditions, dtype=int)
     np.add.at(n_trials, cell, np.isfinite(values).any(axis=1))
+    usable = np.isfinite(mean[n_trials > 0]).all(axis=0)
     return Patterns(
         values=mean.reshape(n_folds, n_conditions, -1),
         conditions=trials.conditions,
         channels=trials.channels,
         folds=trials.folds,
         n_trials=n_trials.reshape(n_folds, n_conditions),
-        noise=_noise(values, (cell, trials.condition), shrinkage),
+        noise=_noise(values, usable, (cell, trials.condition), shrinkage),
         unit=trials.unit,
     )
 
 
 def _noise(
-    values: np.ndarray, groupings: Sequence[np.ndarray], shrinkage: str | float
+    values: np.ndarray, usable: np.ndarray, groupings: Sequence[np.ndarray], shrinkage: str | float
 ) -> Noise | None:
     """Noise about the means of the first grouping that leaves enough degrees of freedom."""
-    recorded = np.isfinite(values).any(axis=0)  # a channel without any value is no gap in trials
-    complete = np.isfinite(values[:, recorded]).all(axis=1)
-    if complete.sum() < 3:
+    complete = np.isfinite(values[:, usable]).all(axis=1)
+    if complete.sum() < 3 or not usable.any():
         return None
-    used = np.where(np.isfinite(values[complete]), values[complete], 0.0)
+    used = np.where(usable, values[complete], 0.0)
     for grouping in groupings:
         group = np.unique(grouping[complete], return_inverse=True)[1]
-        df = len(used) - int(group.max()) - 1
-        if df >= max(2, int(group.max()) // 2):
-            residuals = used - _grouped(used, group, int(group.max()) + 1)[0][group]
-            return Noise.of_residuals(residuals, df, shrinkage)
+        n_groups = int(group.max()) + 1
+        df = len(used) - n_groups
+        if df >= max(2, n_groups // 2):
+            residuals = used - _grouped(used, group, n_groups)[0][group]
+            # Patterns that never vary within a group tell nothing of noise.
+            return Noise.of_residuals(residuals, df, shrinkage) if residuals.any() else None
     return None

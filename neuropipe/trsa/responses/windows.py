@@ -34,15 +34,21 @@ def event_responses(
     Raises
     ------
     UnfitRecordingError
-        If the recording has neither.
+        If the recording has neither, or no event lies in it long enough.
+
+    Notes
+    -----
+    A baseline is the time before the event's onset, wherever a window begins. A trial of which
+    less than half was recorded, or whose baseline was not, is NaN.
     """
     starts, stops = events["onset"].to_numpy(float), events["stop"].to_numpy(float)
+    onsets = starts - (0.0 if settings.window is None else settings.window[0])
     if recording.spikes is not None:
         trains, unit = recording.spike_trains(), "spikes/s"
         values = spike_rates(trains, starts, stops)
         if settings.baseline:
-            values -= spike_rates(trains, starts - settings.baseline, starts)
-        return values, unit
+            values -= spike_rates(trains, onsets - settings.baseline, onsets)
+        return _with_some(values, recording, "the time of the spikes"), unit
     if recording.signals is None:
         raise UnfitRecordingError(
             f"recording {recording.recording} has neither spikes nor signals",
@@ -53,8 +59,21 @@ def event_responses(
     times = recording.signals["time"].values
     values = mean_traces(traces, times, starts, stops)
     if settings.baseline:
-        values -= mean_traces(traces, times, starts - settings.baseline, starts)
-    return values, str(recording.signals.attrs.get("unit", ""))
+        values -= mean_traces(traces, times, onsets - settings.baseline, onsets)
+    held = f"frames, {1 / float(recording.signals.attrs['sampling_rate']):.3g} s each,"
+    unit = str(recording.signals.attrs.get("unit", ""))
+    return _with_some(values, recording, held), unit
+
+
+def _with_some(values: np.ndarray, recording: Recording, what: str) -> np.ndarray:
+    if not np.isfinite(values).any():
+        raise UnfitRecordingError(
+            f"none of the {len(values)} events of recording {recording.recording} holds {what} "
+            "in window and baseline",
+            "windows within the recording that are at least one frame long",
+            "correct responses.window and baseline, or the clock of the events",
+        )
+    return values
 
 
 def spike_rates(trains: list[np.ndarray], starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
@@ -70,10 +89,16 @@ def spike_rates(trains: list[np.ndarray], starts: np.ndarray, stops: np.ndarray)
     Returns
     -------
     array of shape (n_windows, n_units)
+        Of the part of a window after time 0, when a recording starts; NaN where that is less than
+        half of it, and where no unit fires from its start on: the recording had ended.
     """
     edges = np.stack([starts, stops])
     counts = np.stack([np.diff(np.searchsorted(train, edges), axis=0)[0] for train in trains], 1)
-    return np.asarray(counts / (stops - starts)[:, None])
+    last = max((float(train[-1]) for train in trains if len(train)), default=-np.inf)
+    recorded = stops - np.maximum(starts, 0.0)
+    there = (recorded >= (stops - starts) / 2) & (starts <= last)
+    seconds = np.where(there, recorded, np.nan)
+    return np.asarray(counts / seconds[:, None])
 
 
 def mean_traces(
@@ -92,7 +117,8 @@ def mean_traces(
     Returns
     -------
     array of shape (n_windows, n_units)
-        Over the frames that are known; NaN where less than half of a window is.
+        Over the frames that are known; NaN where they are less than half of those that a window
+        would hold.
     """
     slack = 1e-6  # s; an onset on a frame stays on it after rounding
     first = np.searchsorted(times, starts - slack)
@@ -102,9 +128,14 @@ def mean_traces(
     total = np.concatenate([zero, np.cumsum(np.where(known, traces, 0.0), axis=0)])
     count = np.concatenate([zero, np.cumsum(known, axis=0)])
     n_known = count[last] - count[first]
-    enough = n_known >= np.maximum(1, (last - first)[:, None] / 2)
+    step = float(np.median(np.diff(times)))
+    expected = np.maximum(last - first, np.round((stops - starts) / step))
+    enough = n_known >= np.maximum(1, expected[:, None] / 2)
     shape = n_known.shape
-    return np.divide(total[last] - total[first], n_known, out=np.full(shape, np.nan), where=enough)
+    mean: np.ndarray = np.divide(
+        total[last] - total[first], n_known, out=np.full(shape, np.nan), where=enough
+    )
+    return mean
 
 
 def image_responses(recording: Recording) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
