@@ -76,6 +76,11 @@ class TopologySettings(Settings):
     max_dimension: int = Field(
         default=1, ge=0, le=2, description="highest dimension of the homology; 2 takes much longer"
     )
+    max_points: int = Field(
+        default=100, ge=10, le=1000,
+        description="conditions that persistent homology looks at; more are thinned by a draw from "
+        "their names, for the cost grows with the third power",
+    )  # fmt: skip
     n_null: int = Field(
         default=99, ge=19, le=9999,
         description="Gaussian clouds of the same covariance that persistence is compared with",
@@ -121,6 +126,11 @@ class TrsaSettings(Settings):
         default=(),
         description="files of model RDMs to compare with, relative to the manifest (matrix with "
         "names, npy, mat, or result.nc of this analysis)",
+    )
+    new: Literal["subjects", "conditions", "both"] = Field(
+        default="both",
+        description="what the comparison of models over subjects is to hold for: new subjects, new "
+        "conditions, or both; one subject allows new conditions only",
     )
     n_bootstrap: int = Field(
         default=1000, ge=50, description="draws of conditions (and subjects) with replacement"

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from neuropipe.stats.permutation import permutation_p_value
+from neuropipe.trsa.comparison.compare import compare
 from neuropipe.trsa.comparison.weighted import standardised, weighted_ranks
 from neuropipe.trsa.inference.scoring import Scorer
 from neuropipe.trsa.rdms import square, vectors
 
-__all__ = ["permutation_scores", "permutation_tests", "permuted"]
+__all__ = ["permutation_scores", "permutation_tests", "permuted", "shuffled_comparisons"]
 
 _LINEAR = ("cosine", "corr", "spearman", "rho-a")
 
@@ -87,16 +88,47 @@ def permutation_tests(
     return permutation_p_value(observed, null), permutation_p_value(z[0], largest)
 
 
+def shuffled_comparisons(
+    first: np.ndarray, second: np.ndarray, orders: np.ndarray, measure: str
+) -> np.ndarray:
+    """Compare an RDM with another one whose conditions are relabelled.
+
+    Parameters
+    ----------
+    first, second : arrays of shape (n_pairs,)
+        NaN where a pair is unknown.
+    orders : array of int of shape (n_permutations, n_conditions)
+    measure : str
+        See `neuropipe.trsa.comparison.compare.compare`.
+
+    Returns
+    -------
+    array of shape (n_permutations,)
+    """
+    one, two = first[None], second[None]
+    if measure in _LINEAR and np.isfinite(first).all() and np.isfinite(second).all():
+        target, values = (_normalised(part, measure) for part in (one, two))
+        return _products(values, target[0], orders)[:, 0]
+    shuffled = np.concatenate([permuted(two, order) for order in orders])
+    return compare(one, shuffled, measure)[0]
+
+
+def _products(values: np.ndarray, target: np.ndarray, orders: np.ndarray) -> np.ndarray:
+    """Products of relabelled vectors (n_rdms, n_pairs) with one, (n_permutations, n_rdms)."""
+    rows, columns = np.triu_indices(orders.shape[1], 1)
+    place = square(np.arange(values.shape[1])[None])[0]
+    return np.asarray(
+        [values[:, place[order[rows], order[columns]]] @ target for order in orders]
+    )
+
+
 def _linear(scorer: Scorer, orders: np.ndarray) -> np.ndarray:
     """Scores that are products of a relabelled model with the mean of normalised data."""
     models = np.stack([model.predict() for model in scorer.models])
     x, y = (_normalised(values, scorer.measure) for values in (models, scorer.values))
     own = scorer.member[:, None] == np.arange(scorer.n_subjects)
     target = (own / own.sum(axis=0)).mean(axis=1) @ y
-    rows, columns = np.triu_indices(orders.shape[1], 1)
-    place = square(np.arange(x.shape[1])[None])[0]
-    scores = [x[:, place[order[rows], order[columns]]] @ target for order in orders]
-    return np.asarray(scores)
+    return _products(x, target, orders)
 
 
 def _normalised(values: np.ndarray, measure: str) -> np.ndarray:

@@ -1,0 +1,255 @@
+"""Figures of one subject: RDMs, maps of conditions, models, shape, abstraction.
+
+Axes: n conditions, e pairs, m RDMs (regions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from neuropipe.plotting import ACCENT, CYCLE, FAINT, INK, MUTED, SEQUENTIAL, new_figure, style
+from neuropipe.results import ResultFigure
+from neuropipe.trsa.figures_geometry import geometry_figure
+from neuropipe.trsa.figures_parts import (
+    Groups,
+    aligned_maps,
+    condition_groups,
+    condition_order,
+    draw_intervals,
+    draw_map,
+    draw_rdm,
+    zero_line,
+)
+from neuropipe.trsa.fit import Region, Representations
+from neuropipe.trsa.settings import TrsaSettings
+from neuropipe.trsa.topology.geodesic import geodesic
+from neuropipe.trsa.topology.transforms import geotopological, normalised_ranks
+
+__all__ = ["subject_figures"]
+
+_MOST_RDMS = 6
+_MOST_REGIONS = 10  # beside each other in the figure of models
+_MOST_SHAPES = 4
+_MOST_SETS = 4
+_TOPOLOGY = (0.4, 0.6)  # the widest cell of the grid's topology-sensitive ones
+_GEODESIC = (0.0, 0.3)
+
+
+def subject_figures(found: Sequence[Representations], settings: TrsaSettings) -> list[ResultFigure]:
+    """Draw what is known of a subject's representations.
+
+    Parameters
+    ----------
+    found : sequence of Representations
+        The first four sets are drawn.
+    settings : TrsaSettings
+    """
+    figures = []
+    with style():
+        for k, one in enumerate(found[:_MOST_SETS]):
+            several = len(found) > 1
+            groups = condition_groups(one.responses.conditions)
+            drawn = [
+                _rdm_figure(one, groups),
+                _map_figure(one, groups, settings.seed),
+                _model_figure(one, settings),
+                _shape_figure(one, settings),
+                geometry_figure(one.geometry),
+            ]
+            for figure in drawn:
+                if figure is not None:
+                    figures.append(_of_set(figure, k, one.responses.name) if several else figure)
+    return figures
+
+
+def _of_set(figure: ResultFigure, place: int, name: str) -> ResultFigure:
+    return ResultFigure(
+        name=f"{figure.name}-{place + 1}",
+        title=f"{figure.title} ({name})",
+        caption=figure.caption,
+        figure=figure.figure,
+    )
+
+
+def _chosen(found: Representations, most: int) -> list[int]:
+    """All units first, then the regions whose RDMs repeat best, in the order of their names."""
+    values = np.array([one.reliability.value for one in found.regions])
+    rest = np.argsort(-np.nan_to_num(values[1:], nan=-np.inf), kind="stable")[: most - 1] + 1
+    return [0, *sorted(int(k) for k in rest)]
+
+
+def _grouped_words(groups: Groups) -> str:
+    if groups.values is not None:
+        return f"ordered by {groups.column}"
+    if groups.column:
+        return f"grouped by {groups.column}, within it so that neighbours are alike"
+    return "ordered so that neighbours are alike"
+
+
+def _rdm_figure(found: Representations, groups: Groups) -> ResultFigure:
+    chosen = _chosen(found, _MOST_RDMS)
+    n_columns = min(3, len(chosen))
+    n_rows = -(-len(chosen) // n_columns)
+    figure = new_figure(2.5 * n_rows + 0.4, 7.2 if n_columns == 3 else 2.6 * n_columns + 0.9)
+    axes = figure.subplots(n_rows, n_columns, squeeze=False)
+    order = condition_order(found.rdms.dissimilarities[0], groups)
+    for ax, k in zip(axes.flat, chosen, strict=False):
+        draw_rdm(ax, found.rdms.dissimilarities[k], order, groups, found.rdms.conditions,
+                 label=bool(ax in axes[:, 0]))  # fmt: skip
+        one = found.regions[k]
+        ax.set_title(f"{one.name} ({one.n_units})")
+        ax.set_xlabel(_halves_words(one), fontsize=7)
+    for ax in axes.flat[len(chosen) :]:
+        ax.set_visible(False)
+    _percentile_bar(figure, axes)
+    left_out = len(found.regions) - len(chosen)
+    more = f" {left_out} regions whose RDMs repeat less are not drawn." if left_out else ""
+    return ResultFigure(
+        name="trsa-rdms",
+        title="Representational dissimilarity",
+        caption=(
+            f"How unlike the patterns of each two of the {found.rdms.n_conditions} conditions are "
+            f"({found.measure}), as percentiles of its rank among all pairs: dark is alike, bright "
+            f"is apart. Conditions are {_grouped_words(groups)}; one order, that of all units, in "
+            "every panel. In brackets the number of units; below, how alike the RDMs of two halves "
+            "of the data are. Dark blocks on the diagonal are conditions that belong together. "
+            f"A panel whose halves do not agree shows noise.{more}"
+        ),
+        figure=figure,
+    )
+
+
+def _halves_words(region: Region) -> str:
+    if not np.isfinite(region.reliability.value):
+        return "no halves"
+    return f"halves {region.reliability.value:.2f} (p {region.reliability.p:.2g})"
+
+
+def _percentile_bar(figure: object, axes: np.ndarray) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
+
+    assert isinstance(figure, Figure)
+    shown = ScalarMappable(Normalize(0, 100), SEQUENTIAL)
+    bar = figure.colorbar(shown, ax=axes, shrink=0.6, pad=0.02, aspect=28)
+    bar.set_label("percentile of dissimilarity")
+    bar.outline.set_visible(False)  # type: ignore[operator]
+
+
+def _map_figure(found: Representations, groups: Groups, seed: int) -> ResultFigure | None:
+    values = found.rdms.dissimilarities[0]
+    if not np.isfinite(values).all():
+        return None
+    forms = {
+        "rank RDM": normalised_ranks(values),
+        f"RGTM {_TOPOLOGY}": geotopological(values, *_TOPOLOGY),
+        f"RGDM {_GEODESIC}": geodesic(values, *_GEODESIC).distances[0],
+    }
+    maps = aligned_maps(list(forms.values()), seed)
+    figure = new_figure(2.9)
+    axes = figure.subplots(1, len(forms))
+    for ax, name, points in zip(axes, forms, maps, strict=True):
+        draw_map(ax, points, groups, found.rdms.conditions)
+        ax.set_title(name)
+    if groups.column and groups.values is None:
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)))
+    coloured = f" Colour: {groups.column}." if groups.column else ""
+    return ResultFigure(
+        name="trsa-map",
+        title="Conditions by geometry and by topology",
+        caption=(
+            "Conditions in a plane, near where their patterns (all units) are alike: by ranks of "
+            "dissimilarity (geometry), by who is near and who is far alone (RGTM: pairs below the "
+            "first quantile are glued together, pairs above the second are equally far), and by "
+            "the shortest way along near pairs (RGDM). Multidimensional scaling, turned onto the "
+            f"first map.{coloured} Groups that hold in all three do not hang on the exact "
+            "distances; a plane shows two dimensions of many, so look at the RDM before "
+            "believing a distance."
+        ),
+        figure=figure,
+    )
+
+
+def _model_figure(found: Representations, settings: TrsaSettings) -> ResultFigure | None:
+    able = [k for k in _chosen(found, _MOST_REGIONS) if found.regions[k].evaluation is not None]
+    if not able or found.models is None:
+        return None
+    names = list(found.models.table["name"].astype(str))
+    figure = new_figure(2.9)
+    ax = figure.subplots()
+    width = 0.8 / len(names)
+    for m, name in enumerate(names):
+        tests = [found.regions[k].evaluation.against_zero for k in able]  # type: ignore[union-attr]
+        x = np.arange(len(able)) + (m - (len(names) - 1) / 2) * width
+        value, low, high = (
+            np.array([getattr(test, field)[m] for test in tests])
+            for field in ("value", "low", "high")
+        )
+        draw_intervals(ax, x, value, low, high, CYCLE[m % len(CYCLE)], label=name)
+    for x, k in enumerate(able):
+        halves = found.regions[k].reliability.value
+        if np.isfinite(halves):
+            ax.hlines(halves, x - 0.42, x + 0.42, color=INK, linewidth=1.2,
+                      label="halves of the data" if x == 0 else None)  # fmt: skip
+    zero_line(ax)
+    ax.set_xticks(range(len(able)), [found.regions[k].name for k in able],
+                  rotation=30 if len(able) > 5 else 0, ha="right" if len(able) > 5 else "center")  # fmt: skip
+    ax.set_ylabel(f"likeness ({settings.comparison})")
+    figure.legend(loc="outside lower center", ncols=4)
+    return ResultFigure(
+        name="trsa-models",
+        title="Models of the representation",
+        caption=(
+            "Likeness of model RDMs to the RDM of each region, with 95 % intervals for new "
+            "conditions of this subject. Chance is 0. The black line is the likeness of two halves "
+            "of the data, each with half the trials: a model near it explains about all that half "
+            "of the data tells. Models that share an interval cannot be told apart here; the "
+            "section of the dataset tests their differences over subjects."
+        ),
+        figure=figure,
+    )
+
+
+def _shape_figure(found: Representations, settings: TrsaSettings) -> ResultFigure | None:
+    able = [k for k in _chosen(found, _MOST_SHAPES) if found.regions[k].homology]
+    if not able:
+        return None
+    words = {0: "parts", 1: "loops", 2: "voids"}
+    n_dimensions = len(found.regions[able[0]].homology)
+    figure = new_figure(0.5 + 1.9 * n_dimensions)
+    axes = figure.subplots(n_dimensions, len(able), squeeze=False)
+    for column, k in enumerate(able):
+        one = found.regions[k]
+        for row, test in enumerate(one.homology):
+            ax = axes[row, column]
+            ax.fill_between(test.thresholds, *test.band, color=FAINT, step="mid", linewidth=0,
+                            label="Gaussian clouds")  # fmt: skip
+            ax.step(test.thresholds, test.betti, where="mid", color=ACCENT, label="data")
+            ax.set_title(one.name if row == 0 else "")
+            ax.annotate(f"longest: p {test.p_largest:.2g}", (1, 1), xycoords="axes fraction",
+                        ha="right", va="top", fontsize=7,
+                        color=INK if test.p_largest <= settings.alpha else MUTED)  # fmt: skip
+            if column == 0:
+                ax.set_ylabel(f"number of {words[test.dimension]}")
+    for ax in axes[-1]:
+        ax.set_xlabel("distance")
+    axes[0, 0].legend(loc="upper left", fontsize=7)
+    return ResultFigure(
+        name="trsa-shape",
+        title="Shape: Betti curves",
+        caption=(
+            "Balls of growing size about the mean patterns merge; the curve counts the loops (or "
+            "voids, or parts) among them, against the distance in units of the root mean square "
+            "one. Grey: the central 95 % of Gaussian clouds of the same covariance, which have "
+            f"loops too ({settings.topology.n_null} drawn). Only what leaves the grey is a shape "
+            "of its own; p is that of the longest-lived one. Noise of the patterns is part of the "
+            "cloud and of its null: it hides shapes, it makes none."
+        ),
+        figure=figure,
+    )
+
+
