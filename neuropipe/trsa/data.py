@@ -17,6 +17,8 @@ from neuropipe.units import column, draw_units
 
 __all__ = ["Responses", "subject_responses"]
 
+_IN_BLOCKS = 0.5  # of the variance of onsets; trials in random order have about 1 / n_repeats
+
 
 @dataclass(frozen=True, eq=False)
 class Responses:
@@ -157,10 +159,17 @@ def _brought_together(runs: list[Run], name: str, settings: TrsaSettings) -> Res
         )
         names = tuple(names[k] for k in chosen)
     patterns, folds = run_patterns(runs, names, settings)
+    if folds == "trials" and _share_of_time(runs[0], names) > _IN_BLOCKS:
+        warnings.append(
+            "Each condition has a time of its own in the run: slow drifts look like differences "
+            "between conditions, and crossvalidation over the run does not undo that."
+        )
     left_out = [names[k] for k in np.flatnonzero(~patterns.present.any(axis=0))]
     if left_out:
         warnings.append(f"Conditions without any trial were left out: {', '.join(left_out[:5])}.")
-    _check_conditions(first, sorted(set(names) - set(left_out)), settings)
+    _check_conditions(
+        first, sorted(set(names) - set(left_out)), settings, " in the time that was recorded"
+    )
     n_units, present = len(patterns.channels), patterns.present
     known = (np.isfinite(patterns.values) | ~present[:, :, None]).all(axis=(0, 1))
     usable = known if patterns.noise is None else known & ~patterns.noise.silent
@@ -200,12 +209,24 @@ def _brought_together(runs: list[Run], name: str, settings: TrsaSettings) -> Res
     )
 
 
-def _check_conditions(recording: Recording, names: Sequence[str], settings: TrsaSettings) -> None:
+def _share_of_time(run: Run, names: Sequence[str]) -> float:
+    """Share of the variance of onsets that conditions explain: 0 mixed in time, 1 in blocks."""
+    assert run.events is not None  # only events have onsets
+    events = run.events[run.events["condition"].isin(names)]
+    onsets = events["onset"]
+    total = float(((onsets - onsets.mean()) ** 2).sum())
+    within = onsets - onsets.groupby(events["condition"]).transform("mean")
+    return 1 - float((within**2).sum()) / total if total > 0 else 0.0
+
+
+def _check_conditions(
+    recording: Recording, names: Sequence[str], settings: TrsaSettings, where: str = ""
+) -> None:
     if len(names) < settings.min_conditions:
         shown = f" ({', '.join(names[:5])})" if names else ""
         raise UnfitRecordingError(
             f"recording {recording.recording} has {len(names)} "
-            f"condition{'s' * (len(names) != 1)}{shown}",
+            f"condition{'s' * (len(names) != 1)}{where}{shown}",
             f"at least {settings.min_conditions} (min_conditions)",
             "name another column (responses: {condition: ...}), cut events (bin_width), or set "
             "analyses: {trsa: false}",
