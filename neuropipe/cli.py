@@ -155,7 +155,7 @@ def manifest_add(
 
 @app.command()
 def simulate(
-    kind: Annotated[str, typer.Argument(help="fmri, calcium, spikes or vision.")],
+    kind: Annotated[str, typer.Argument(help="fmri, calcium, spikes, vision or representations.")],
     output: Output,
     settings: Settings = "{}",
 ) -> None:

@@ -41,7 +41,9 @@ class PathSource(_Model):
 class SimulateSource(_Model):
     """Data with known truth, written when the workflow runs."""
 
-    simulate: Literal["fmri", "calcium", "spikes", "vision"] = Field(description="generator")
+    simulate: Literal["fmri", "calcium", "spikes", "vision", "representations"] = Field(
+        description="generator"
+    )
     settings: dict[str, Any] = Field(default={}, description="settings of the generator")
 
 

@@ -21,6 +21,7 @@ PROOFS = {
         "neuropipe.simulate.fmri_checks",
         "neuropipe.simulate.calcium_checks",
         "neuropipe.simulate.stimuli_checks",
+        "neuropipe.simulate.representations_checks",
     ),
     "connectivity": ("neuropipe.connectivity.validate",),
     "brainmae": (

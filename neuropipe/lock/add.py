@@ -34,7 +34,13 @@ from neuropipe.manifest import (
 )
 from neuropipe.names import check_name
 
-_SIMULATED = {"fmri": "fmri", "calcium": "calcium", "spikes": "spikes", "vision": "images"}
+_SIMULATED = {
+    "fmri": "fmri",
+    "calcium": "calcium",
+    "spikes": "spikes",
+    "vision": "images",
+    "representations": "images",
+}
 _REQUIRED = ("license", "citation")
 _DESCRIPTION = "dataset_description.json"
 _FMRI = re.compile(r"_(bold|timeseries)\.|\.1D$")

@@ -16,7 +16,7 @@ def simulate(kind: str, settings: str, output: Path) -> None:
 
     Parameters
     ----------
-    kind : {"fmri", "calcium", "spikes", "vision"}
+    kind : {"fmri", "calcium", "spikes", "vision", "representations"}
     settings : str
         Settings of that kind as JSON; ``""`` for all defaults.
     output : Path

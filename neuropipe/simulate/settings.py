@@ -10,7 +10,11 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from neuropipe.simulate.settings_base import Simulation
-from neuropipe.simulate.settings_stimuli import SpikesSimulation, VisionSimulation
+from neuropipe.simulate.settings_stimuli import (
+    RepresentationsSimulation,
+    SpikesSimulation,
+    VisionSimulation,
+)
 
 
 class FmriSimulation(Simulation):
@@ -198,4 +202,5 @@ SIMULATIONS: dict[str, type[Simulation]] = {
     "calcium": CalciumSimulation,
     "spikes": SpikesSimulation,
     "vision": VisionSimulation,
+    "representations": RepresentationsSimulation,
 }

@@ -1,4 +1,4 @@
-"""Settings of the generators of spiking sessions and of visual responses."""
+"""Settings of the generators of spiking sessions, visual responses and representations."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from neuropipe.simulate.settings_base import Simulation
 
 _N_AREAS = 5
 _TOKEN_VALUES = 12 * 12 * 32  # features of one image
+_N_CATEGORIES, _N_REGIONS = 4, 4
+_PIXEL_VALUES = 96 * 96 * 3  # of one picture
 
 
 class SpikesSimulation(Simulation):
@@ -88,4 +90,32 @@ class VisionSimulation(Simulation):
         n_trials = self.n_sessions * self.n_images * self.n_repeats
         self.refuse_absurd(self.n_sessions * self.n_images * _TOKEN_VALUES)
         self.refuse_absurd(n_trials * _N_AREAS * self.units_per_roi)
+        return self
+
+
+class RepresentationsSimulation(Simulation):
+    """Subjects who see the same pictures: four regions, each with another geometry and topology."""
+
+    n_subjects: int = Field(default=4, ge=1, le=200, description="subjects, one recording each")
+    images_per_category: int = Field(
+        default=6, ge=4, le=100, multiple_of=2,
+        description="images of each of 4 categories: equally spaced hues, half of them small",
+    )  # fmt: skip
+    n_repeats: int = Field(default=6, ge=1, le=100, description="presentations of each image")
+    units_per_region: int = Field(
+        default=20, ge=9, le=2000, description="units in each of the four regions"
+    )
+    ceiling: float = Field(
+        default=0.85, gt=0.05, lt=1,
+        description="noise ceiling (r^2) of the mean over repeats, for the mean unit of a region",
+    )  # fmt: skip
+    individuality: float = Field(
+        default=0.1, ge=0, le=1, description="share of the signal that is a subject's own"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RepresentationsSimulation:
+        n_images = self.n_subjects * _N_CATEGORIES * self.images_per_category
+        self.refuse_absurd(n_images * _PIXEL_VALUES)
+        self.refuse_absurd(n_images * self.n_repeats * _N_REGIONS * self.units_per_region)
         return self

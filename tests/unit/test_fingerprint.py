@@ -65,7 +65,8 @@ def test_every_part_of_the_workflow_has_one() -> None:
 
     groups = [part.modules for part in PARTS.values()]
     groups += [reader_modules(m) for m in ("fmri", "calcium", "spikes", "images")]
-    groups += [simulator_modules(k) for k in ("fmri", "calcium", "spikes", "vision")]
+    kinds = ("fmri", "calcium", "spikes", "vision", "representations")
+    groups += [simulator_modules(kind) for kind in kinds]
     prints = [fingerprint(*modules) for modules in groups]
     assert len(set(prints)) == len(groups)
 

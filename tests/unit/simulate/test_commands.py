@@ -16,6 +16,7 @@ SMALL = {
     "calcium": {"n_animals": 1, "n_neurons": 40, "duration": 60},
     "spikes": {"n_units": 8, "duration": 30, "n_films": 1, "film_duration": 5},
     "vision": {"n_images": 10, "units_per_roi": 1},
+    "representations": {"n_subjects": 1, "images_per_category": 4, "units_per_region": 9},
 }
 
 
@@ -67,7 +68,7 @@ def test_a_writer_that_fails_leaves_nothing(monkeypatch, tmp_path):
 
 
 def test_every_kind_has_a_model_with_a_seed_and_described_options():
-    assert set(SIMULATIONS) == {"fmri", "calcium", "spikes", "vision"}
+    assert set(SIMULATIONS) == set(SMALL)
     for model in SIMULATIONS.values():
         assert model().seed == 0
         json.dumps(model().model_dump())

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from neuropipe.simulate.pictures import CATEGORIES, SIDE
 from neuropipe.simulate.settings import (
     SIMULATIONS,
     CalciumSimulation,
@@ -14,8 +15,17 @@ from neuropipe.simulate.settings import (
     GraphSimulation,
 )
 from neuropipe.simulate.settings_base import Simulation
-from neuropipe.simulate.settings_stimuli import _TOKEN_VALUES, SpikesSimulation, VisionSimulation
+from neuropipe.simulate.settings_stimuli import (
+    _N_CATEGORIES,
+    _N_REGIONS,
+    _PIXEL_VALUES,
+    _TOKEN_VALUES,
+    RepresentationsSimulation,
+    SpikesSimulation,
+    VisionSimulation,
+)
 from neuropipe.simulate.vision import GRID, N_FEATURES
+from neuropipe.simulate.visual_regions import N_LATENTS, REGIONS
 
 MODELS = [*SIMULATIONS.values(), GraphSimulation]
 
@@ -70,6 +80,9 @@ def test_impossible_combinations_are_named(model, wrong, message):
                             "units_per_roi": 2000}),
         (VisionSimulation, {"n_sessions": 100, "n_images": 20_000, "n_repeats": 1,
                             "units_per_roi": 1}),
+        (RepresentationsSimulation, {"n_subjects": 200, "images_per_category": 100}),
+        (RepresentationsSimulation, {"n_subjects": 20, "images_per_category": 100,
+                                     "n_repeats": 100, "units_per_region": 2000}),
     ],
 )  # fmt: skip
 def test_absurd_sizes_are_refused(model, huge):
@@ -85,6 +98,18 @@ def test_two_billion_values_are_the_most():
 
 def test_an_image_holds_as_many_values_as_its_tokens():
     assert _TOKEN_VALUES == GRID**2 * N_FEATURES
+    assert _PIXEL_VALUES == SIDE**2 * 3
+    assert (len(CATEGORIES), len(REGIONS)) == (_N_CATEGORIES, _N_REGIONS)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"images_per_category": 5}, {"images_per_category": 2}, {"units_per_region": N_LATENTS},
+     {"ceiling": 1.0}, {"individuality": 1.1}],
+)  # fmt: skip
+def test_impossible_representations_are_refused(wrong):
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        RepresentationsSimulation(**wrong)
 
 
 @settings(deadline=None)

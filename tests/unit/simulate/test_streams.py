@@ -13,6 +13,7 @@ from neuropipe.simulate import (
     fmri,
     fmri_files,
     processes,
+    representations_files,
     spikes_files,
     vision_files,
 )
@@ -24,16 +25,21 @@ SMALL = {
     "hub": {"design": "hub", "n_animals": 3, "n_neurons": 40, "duration": 30},
     "spikes": {"n_subjects": 2, "n_units": 8, "duration": 30, "n_films": 1, "film_duration": 5},
     "vision": {"n_sessions": 2, "n_images": 10, "units_per_roi": 1},
+    "representations": {"n_subjects": 2, "images_per_category": 4, "units_per_region": 9},
 }
-MODULES = (calcium, calcium_files, calcium_hub, fmri, fmri_files, spikes_files, vision_files)
+MODULES = (calcium, calcium_files, calcium_hub, fmri, fmri_files, representations_files,
+           spikes_files, vision_files)  # fmt: skip
 
 
 def made(name: str, folder, **update):
     kind = "calcium" if name == "hub" else name
     settings = SIMULATIONS[kind](**SMALL[name] | update)
     folder.mkdir()
-    writer = {"fmri": fmri_files, "calcium": calcium_files, "spikes": spikes_files}
-    writer.get(kind, vision_files).write(settings, folder)
+    writer = {
+        "fmri": fmri_files, "calcium": calcium_files, "spikes": spikes_files,
+        "vision": vision_files, "representations": representations_files,
+    }  # fmt: skip
+    writer[kind].write(settings, folder)
     return {p.relative_to(folder): p for p in folder.rglob("*.nc")}
 
 
