@@ -43,7 +43,8 @@ def test_every_key_is_explained() -> None:
 def test_shipped_manifest_is_sound_and_locked() -> None:
     study = Study.load({}, ROOT)
     study.check_locks()
-    assert set(study.datasets) == {"demo-fmri", "demo-calcium", "demo-spikes", "demo-vision"}
+    kinds = ("fmri", "calcium", "spikes", "vision", "representations")
+    assert set(study.datasets) == {f"demo-{kind}" for kind in kinds}
     public = [
         d for d in load_manifest(ROOT / "data_manifest.yaml").datasets.values() if not d.enabled
     ]
