@@ -17,6 +17,7 @@ from neuropipe.ingest.formats import READERS
 from neuropipe.quality.settings import QualitySettings
 from neuropipe.report.settings import ReportSettings
 from neuropipe.settings import Settings
+from neuropipe.trsa.settings import TrsaSettings
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,12 @@ class Part:
         Where it applies.
     per_dataset : bool
         Whether it also has a result over the whole dataset.
+    per_subject : bool
+        Whether its results are one a subject (``sub-<subject>``), over all recordings of it; one
+        over the dataset needs two subjects then.
+    needs_events : bool
+        Whether rest says nothing to it: datasets of resting recordings alone are left out, unless
+        the manifest asks for it.
     steps : mapping of str to tuple of str
         Modules of steps that run before its results and that only their own code shall repeat.
     """
@@ -44,6 +51,8 @@ class Part:
     modules: tuple[str, ...]
     modalities: tuple[str, ...]
     per_dataset: bool = False
+    per_subject: bool = False
+    needs_events: bool = False
     steps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -72,10 +81,19 @@ CONNECTOME = Part(
     ("fmri", "calcium"),
     per_dataset=True,
 )
+TRSA = Part(
+    "trsa",
+    TrsaSettings,
+    ("trsa.commands",),
+    ("fmri", "calcium", "spikes", "images"),
+    per_dataset=True,
+    per_subject=True,
+    needs_events=True,
+)
 REPORT = Part("report", ReportSettings, ("report.commands",), QUALITY.modalities)
 
 #: Analyses in the order of the report's sections.
-ANALYSES = (CONNECTIVITY, BRAINMAE, CONNECTOME)
+ANALYSES = (CONNECTIVITY, BRAINMAE, CONNECTOME, TRSA)
 PARTS = {part.name: part for part in (QUALITY, *ANALYSES, REPORT)}
 
 

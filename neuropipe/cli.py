@@ -34,11 +34,15 @@ brainmae_app = typer.Typer(
 connectome_app = typer.Typer(
     no_args_is_help=True, help="Dynamic connectome: tensor factorization, block models."
 )
+trsa_app = typer.Typer(
+    no_args_is_help=True, help="Geometry and topology of representations (RSA, tRSA)."
+)
 report_app = typer.Typer(no_args_is_help=True, help="Build report pages.")
 app.add_typer(manifest_app, name="manifest")
 app.add_typer(connectivity_app, name="connectivity")
 app.add_typer(brainmae_app, name="brainmae")
 app.add_typer(connectome_app, name="connectome")
+app.add_typer(trsa_app, name="trsa")
 app.add_typer(report_app, name="report")
 
 Settings = Annotated[str, typer.Option(help="Validated settings as JSON.")]
@@ -388,6 +392,84 @@ def connectome_recording(
     from neuropipe.connectome.commands import connectome_recording as run
 
     run(recording=recording, group=group, settings=settings, output=output)
+
+
+ModelFiles = Annotated[
+    list[Path] | None, typer.Option("--model", help="File of model RDMs; repeatable.")
+]
+IfFit = Annotated[
+    bool, typer.Option("--optional", help="Where it does not apply, write a result that says so.")
+]
+
+
+@trsa_app.command("subject")
+def trsa_subject(
+    subject: Annotated[str, typer.Argument(help="Subject as in the lock.")],
+    dataset: Annotated[str, typer.Option(help="Name in the manifest.")],
+    lock: Lock,
+    recordings: Recordings,
+    output: Output,
+    settings: Settings = "{}",
+    model: ModelFiles = None,
+    stimuli: Annotated[
+        Path | None, typer.Option(help="Folder that the paths of images are relative to.")
+    ] = None,
+    optional: IfFit = False,
+) -> None:
+    """RDMs, models, shape and geometry of a subject's responses."""
+    from neuropipe.trsa.commands import trsa_subject as run
+
+    run(
+        subject=subject,
+        dataset=dataset,
+        lock=lock,
+        recordings=recordings,
+        settings=settings,
+        output=output,
+        models=model or [],
+        stimuli=stimuli,
+        optional=optional,
+    )
+
+
+@trsa_app.command("group")
+def trsa_group(
+    dataset: Annotated[str, typer.Argument(help="Name in the manifest.")],
+    subjects: Annotated[list[Path], typer.Argument(help="Result folders of `trsa subject`.")],
+    output: Output,
+    settings: Settings = "{}",
+    optional: IfFit = False,
+) -> None:
+    """Representations of a dataset: models beside the ceiling, identification of regions."""
+    from neuropipe.trsa.commands import trsa_group as run
+
+    run(dataset=dataset, subjects=subjects, settings=settings, output=output, optional=optional)
+
+
+@trsa_app.command("rdms")
+def trsa_rdms(
+    rdms: Annotated[list[Path], typer.Argument(help="Files of RDMs of the same conditions.")],
+    output: Output,
+    settings: Settings = "{}",
+    model: ModelFiles = None,
+    items: Annotated[
+        Path | None, typer.Option(help="Table: subject, session, region of every RDM.")
+    ] = None,
+    conditions: Annotated[
+        Path | None, typer.Option(help="Table of the conditions; its columns are models.")
+    ] = None,
+) -> None:
+    """The same for RDMs that you bring (mat, npy, npz, csv, tsv, nc)."""
+    from neuropipe.trsa.commands import trsa_rdms as run
+
+    run(
+        rdms=rdms,
+        settings=settings,
+        output=output,
+        models=model or [],
+        items=items,
+        conditions=conditions,
+    )
 
 
 Card = Annotated[str, typer.Option(help="Name, title, modality, licence, citation as JSON.")]

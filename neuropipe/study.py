@@ -38,6 +38,7 @@ from neuropipe.quality.settings import QualitySettings
 from neuropipe.report.settings import ReportSettings
 from neuropipe.results import GROUP
 from neuropipe.settings import Settings
+from neuropipe.trsa.settings import TrsaSettings
 
 T = TypeVar("T")
 LOCKS = Path("config/recordings")
@@ -74,6 +75,10 @@ class Config(Settings):
     connectome: ConnectomeSettings = Field(
         default=ConnectomeSettings(),
         description="dynamic connectome: tensor factorization, block models",
+    )
+    trsa: TrsaSettings = Field(
+        default=TrsaSettings(),
+        description="geometry and topology of representations: RDMs, models, identification",
     )
     report: ReportSettings = Field(default=ReportSettings(), description="report pages")
 
@@ -122,7 +127,9 @@ class Study:
             if any(part.name == "brainmae" for part in study.analyses(name)):
                 study.check_other_datasets(name)
             if any(part.name == "connectome" for part in study.analyses(name)):
-                study.check_wiring(name)
+                study.check_files(name, "connectome", "wiring")
+            if any(part.name == "trsa" for part in study.analyses(name)):
+                study.check_files(name, "trsa", "models")
         return study
 
     @cached_property
@@ -241,6 +248,19 @@ class Study:
             if dataset.modality in part.modalities
             and dataset.analyses.get(part.name, True) is not False
         ]
+
+    def planned(self, name: str) -> list[Part]:
+        """Analyses of a dataset that its lock leaves something to do for."""
+        rests = {r.task for r in self._locks[name].values()} == {"rest"}
+        return [
+            part
+            for part in self.analyses(name)
+            if not (part.needs_events and rests and not self.is_asked(name, part.name))
+        ]
+
+    def is_asked(self, name: str, part: str) -> bool:
+        """Whether the manifest asks a dataset for an analysis, rather than leaving it as it is."""
+        return self.dataset(name).analyses.get(part, False) is not False
 
     @_remembered
     def settings(self, name: str, part: str) -> str:
@@ -365,18 +385,23 @@ class Study:
         """Tables of a dataset's wiring diagram; the manifest names them from its own folder."""
         return [self.folder / path for path in self.connectome(name).wiring]
 
-    def check_wiring(self, name: str) -> None:
-        """Look whether the tables of a dataset's wiring diagram are there.
+    def model_rdms(self, name: str) -> list[Path]:
+        """Files of a dataset's model RDMs; the manifest names them from its own folder."""
+        settings = TrsaSettings.model_validate_json(self.settings(name, "trsa"))
+        return [self.folder / path for path in settings.models]
+
+    def check_files(self, name: str, part: str, option: str) -> None:
+        """Look whether the files that a part's option names are there.
 
         Raises
         ------
         ManifestError
             If one is not.
         """
-        for path in self.wiring(name):
+        for path in {"wiring": self.wiring, "models": self.model_rdms}[option](name):
             if not path.is_file():
                 raise ManifestError(
-                    f"manifest: datasets.{name}.analyses.connectome.wiring names {path}",
+                    f"manifest: datasets.{name}.analyses.{part}.{option} names {path}",
                     "a file, relative to the manifest",
                     "correct the path",
                 )
@@ -387,18 +412,25 @@ class Study:
         Results over the dataset stand in the index alone: they wait for every subject, and one bad
         recording must not keep the others' pages from being made.
         """
-        return self._results(name, self.recordings(name, subject))
+        return self._results(name, [subject])
 
     def results_of_dataset(self, name: str) -> list[str]:
         """Result folders of all recordings and of the dataset."""
-        parts = [part for part in self.analyses(name) if part.per_dataset]
-        folders = self._results(name, self.recordings(name))
+        subjects = self.subjects(name)
+        parts = [
+            part
+            for part in self.planned(name)
+            if part.per_dataset and (len(subjects) > 1 or not part.per_subject)
+        ]
+        folders = self._results(name, subjects)
         return folders + [f"results/{name}/{part.name}/{GROUP}" for part in parts]
 
-    def _results(self, name: str, recordings: Sequence[str]) -> list[str]:
+    def _results(self, name: str, subjects: Sequence[str]) -> list[str]:
+        recordings = [r for subject in subjects for r in self.recordings(name, subject)]
         folders = [f"results/{name}/{QUALITY.name}/{r}" for r in recordings]
-        for part in self.analyses(name):
-            folders += [f"results/{name}/{part.name}/{r}" for r in recordings]
+        for part in self.planned(name):
+            found = [f"sub-{s}" for s in subjects] if part.per_subject else recordings
+            folders += [f"results/{name}/{part.name}/{r}" for r in found]
         return folders
 
     def unfinished_pages(self, name: str) -> list[tuple[str, str, list[str]]]:

@@ -85,6 +85,7 @@ def collect(
     """
     analyses = _analyses(folder)
     each = _with_recordings(folder, analyses)
+    of_subjects = _with_subjects(folder, each, {locked.subject for locked in recordings})
     subjects: dict[str, SubjectResults] = {}
     for locked in sorted(recordings, key=lambda r: (r.subject, r.recording)):
         page = f"sub-{locked.subject}.html"
@@ -94,7 +95,11 @@ def collect(
         )
         found.n_recordings += 1
         for analysis in each:
-            _read(folder / analysis / locked.recording, found.results, found.missing)
+            if analysis not in of_subjects:
+                _read(folder / analysis / locked.recording, found.results, found.missing)
+    for found in subjects.values():
+        for analysis in of_subjects:
+            _read(folder / analysis / f"sub-{found.subject}", found.results, found.missing)
     group: list[Result] = []
     unfinished = [missing for s in subjects.values() for missing in s.missing]
     for analysis in analyses:
@@ -119,6 +124,12 @@ def _with_recordings(folder: Path, analyses: Sequence[str]) -> list[str]:
     """Choose what each recording must have: quality, and all that some recording has."""
     found = [a for a in analyses if set(_folders(folder / a)) - {GROUP}]
     return found if QUALITY in found else [QUALITY, *found]
+
+
+def _with_subjects(folder: Path, analyses: Sequence[str], subjects: set[str]) -> list[str]:
+    """Analyses whose results are one a subject, over all its recordings."""
+    names = {f"sub-{subject}" for subject in subjects}
+    return [a for a in analyses if a != QUALITY and set(_folders(folder / a)) - {GROUP} <= names]
 
 
 def _read(folder: Path, results: list[Result], missing: list[Missing]) -> None:

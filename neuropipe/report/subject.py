@@ -101,7 +101,7 @@ def overview_section(
         )
         for name, found in groups.items()
     ]
-    recordings = {r.recording for r in results}
+    recordings = {r.recording for r in groups.get(QUALITY, results)}
     html = render(
         "overview",
         card=card,
@@ -139,9 +139,11 @@ def issues(results: Sequence[Result]) -> list[Issue]:
     results : sequence of Result
     """
     found: dict[tuple[Verdict, str, str], Issue] = {}
-    labels = short_labels([r.recording for r in results], results[0].subject if results else "")
+    subject = results[0].subject if results else ""
+    names = [r.recording for r in results]
+    labels = short_labels([n for n in names if n != f"sub-{subject}"] or names, subject)
     for result in results:
-        place = (labels[result.recording], f"#{anchor(result)}")
+        place = (labels.get(result.recording, "all recordings"), f"#{anchor(result)}")
         for metric in result.metrics:
             if metric.verdict in ("bad", "doubtful"):
                 key = (metric.verdict, result.analysis, metric.name)

@@ -27,9 +27,7 @@ _TABLE = "condition_"  # prefix of the columns of the table of conditions
 _TEXTS = ("measure", "comparison", "folds", "session", "name")
 
 
-def subject_arrays(
-    found: Sequence[Representations], comparison: str
-) -> xr.Dataset | xr.DataTree:
+def subject_arrays(found: Sequence[Representations], comparison: str) -> xr.Dataset | xr.DataTree:
     """Lay out a subject's RDMs, their reliability, topology and the scores of models.
 
     Parameters
@@ -80,7 +78,10 @@ def _dataset(found: Representations, comparison: str) -> xr.Dataset:
     for column, values in responses.conditions.items():
         kept = values.to_numpy()
         number = pd.api.types.is_numeric_dtype(values)
-        data[f"{_TABLE}{column}"] = ("condition", kept if number else kept.astype(str).astype(object))
+        data[f"{_TABLE}{column}"] = (
+            "condition",
+            kept if number else kept.astype(str).astype(object),
+        )
     if found.models is not None:
         data = data.merge(_models(found.models, found.regions))
     if found.regions[0].homology:

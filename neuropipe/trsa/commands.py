@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from neuropipe.dataset import read_recording
 from neuropipe.errors import InputError, UnfitRecordingError
@@ -14,7 +15,13 @@ from neuropipe.results import GROUP, Result, cited
 from neuropipe.settings import parse_settings
 from neuropipe.trsa.settings import TrsaSettings
 
-__all__ = ["TITLE", "analyse_subject", "trsa_subject"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from neuropipe.trsa.arrays import Stored
+    from neuropipe.trsa.rdms import RDMs
+
+__all__ = ["TITLE", "analyse_group", "analyse_subject", "trsa_group", "trsa_rdms", "trsa_subject"]
 
 TITLE = "Representational geometry and topology"
 
@@ -145,4 +152,157 @@ def trsa_subject(
     result.provenance = provenance(
         [lock, *paths, *files], settings=chosen.model_dump(mode="json"), seed=chosen.seed
     )
+    result.write(output)
+
+
+def analyse_group(stored: Sequence[Stored], dataset: str, settings: TrsaSettings) -> Result:
+    """Compare the representations of a dataset's subjects, without provenance.
+
+    Parameters
+    ----------
+    stored : sequence of Stored
+        Of all subjects.
+    dataset : str
+    settings : TrsaSettings
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    UnfitRecordingError
+        If no two subjects share their conditions.
+    """
+    from neuropipe.trsa.fit_group import joined, shared_rdms
+
+    kept, warnings = shared_rdms(stored)
+    rdms, models = joined(kept)
+    return _compared(rdms, kept[0].conditions, models, dataset, settings, warnings)
+
+
+def _compared(
+    rdms: RDMs,
+    conditions: pd.DataFrame,
+    models: RDMs | None,
+    dataset: str,
+    settings: TrsaSettings,
+    warnings: Sequence[str],
+) -> Result:
+    from neuropipe.trsa.evaluate_group import (
+        group_arrays,
+        group_facts,
+        group_metrics,
+        group_warnings,
+    )
+    from neuropipe.trsa.figures_group import group_figures
+    from neuropipe.trsa.fit_group import fit_group
+    from neuropipe.trsa.text import REFERENCES, group_methods
+
+    group = fit_group(rdms, conditions, models, settings, warnings)
+    methods = group_methods(group, settings)
+    return Result(
+        analysis="trsa",
+        dataset=dataset,
+        recording=GROUP,
+        title=TITLE,
+        arrays=group_arrays(group),
+        metrics=group_metrics(group, settings),
+        figures=group_figures(group, settings),
+        methods=methods,
+        references=cited(methods, REFERENCES),
+        facts=group_facts(group),
+        warnings=group_warnings(group),
+    )
+
+
+def trsa_group(
+    *, dataset: str, subjects: Sequence[Path], settings: str, output: Path, optional: bool = False
+) -> None:
+    """Compare the representations of a dataset's subjects and write the result folder.
+
+    Parameters
+    ----------
+    dataset : str
+        Name in the manifest.
+    subjects : sequence of Path
+        Result folders of `trsa_subject`.
+    settings : str
+        `TrsaSettings` as JSON; ``""`` for the defaults.
+    output : Path
+        The result folder; replaced when it exists.
+    optional : bool
+        Whether subjects that share no conditions get a result that says so, in place of an error.
+
+    Raises
+    ------
+    NeuropipeError
+        If a folder or a setting is wrong, or no two subjects can be compared; then nothing is
+        written.
+    """
+    from neuropipe.trsa.arrays import read_stored
+
+    chosen = parse_settings(TrsaSettings, settings, f"trsa settings of {dataset}")
+    stored = [one for folder in subjects for one in read_stored(folder)]
+    try:
+        result = analyse_group(stored, dataset, chosen)
+    except UnfitRecordingError as error:
+        if not optional:
+            raise
+        result = Result(
+            analysis="trsa",
+            dataset=dataset,
+            recording=GROUP,
+            title=TITLE,
+            warnings=[f"Not made: {error}."],
+        )
+    result.provenance = provenance(
+        [folder / "result.nc" for folder in subjects],
+        settings=chosen.model_dump(mode="json"),
+        seed=chosen.seed,
+    )
+    result.write(output)
+
+
+def trsa_rdms(
+    *,
+    rdms: Sequence[Path],
+    settings: str,
+    output: Path,
+    models: Sequence[Path] = (),
+    items: Path | None = None,
+    conditions: Path | None = None,
+) -> None:
+    """Compare RDMs that users bring, and write a result folder.
+
+    Parameters
+    ----------
+    rdms : sequence of Path
+        Files of RDMs of the same conditions.
+    settings : str
+        `TrsaSettings` as JSON; ``""`` for the defaults.
+    output : Path
+        The result folder; replaced when it exists.
+    models : sequence of Path
+        Files of model RDMs.
+    items : Path, optional
+        Table with a row an RDM and columns ``subject``, ``session``, ``region``, in the order of
+        the files; default: what the files say, else a subject each.
+    conditions : Path, optional
+        Table of the conditions, one row each in their order; its columns make models and groups.
+
+    Raises
+    ------
+    NeuropipeError
+        If a file or a setting is wrong, or there is nothing to compare; then nothing is written.
+    """
+    from neuropipe.trsa.brought import brought_conditions, brought_models, brought_rdms
+
+    chosen = parse_settings(TrsaSettings, settings, "trsa settings")
+    found = brought_rdms(rdms, items)
+    table = brought_conditions(conditions, found.conditions)
+    candidates = brought_models(models, table, found.conditions)
+    result = _compared(found, table, candidates, "rdms", chosen, [])
+    files = [*rdms, *models, *([items] if items else []), *([conditions] if conditions else [])]
+    result.provenance = provenance(files, settings=chosen.model_dump(mode="json"), seed=chosen.seed)
     result.write(output)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from neuropipe.results import Metric, Verdict, finite
-from neuropipe.trsa.inference.testing import holm
 from neuropipe.stats.resampling import Interval, bootstrap_interval
 from neuropipe.trsa.fit import Representations
 from neuropipe.trsa.geometry.measures import GeometrySummary, Measure
+from neuropipe.trsa.inference.testing import holm
 from neuropipe.trsa.settings import TrsaSettings
 
 __all__ = ["subject_facts", "subject_metrics", "subject_warnings"]
@@ -20,9 +20,7 @@ _FEWEST_FOLDS = 3  # for an interval over folds
 _FOLDS = {"runs": "runs", "trials": "parts of one run", "repeats": "repeats"}
 
 
-def subject_metrics(
-    found: Sequence[Representations], settings: TrsaSettings
-) -> list[Metric]:
+def subject_metrics(found: Sequence[Representations], settings: TrsaSettings) -> list[Metric]:
     """Reliability, discrimination, models, dimension, topology and abstraction of every set.
 
     Parameters
@@ -278,9 +276,7 @@ def subject_warnings(found: Sequence[Representations], settings: TrsaSettings) -
         said = list(one.warnings)
         halves = one.regions[0].reliability
         if np.isnan(halves.value):
-            said.append(
-                "There is one fold: nothing tells whether the RDM would come out again."
-            )
+            said.append("There is one fold: nothing tells whether the RDM would come out again.")
         elif halves.p > settings.alpha:
             said.append(
                 f"The RDM of all units does not repeat in halves of the data (p {halves.p:.2g}): "

@@ -6,10 +6,11 @@ Axes: n conditions, e pairs, m RDMs (regions).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neuropipe.plotting import ACCENT, CYCLE, FAINT, INK, MUTED, SEQUENTIAL, new_figure, style
+from neuropipe.plotting import ACCENT, FAINT, INK, MUTED, SEQUENTIAL, new_figure, style
 from neuropipe.results import ResultFigure
 from neuropipe.trsa.figures_geometry import geometry_figure
 from neuropipe.trsa.figures_parts import (
@@ -17,17 +18,20 @@ from neuropipe.trsa.figures_parts import (
     aligned_maps,
     condition_groups,
     condition_order,
-    draw_intervals,
     draw_map,
+    draw_models,
     draw_rdm,
-    zero_line,
+    name_places,
 )
 from neuropipe.trsa.fit import Region, Representations
 from neuropipe.trsa.settings import TrsaSettings
 from neuropipe.trsa.topology.geodesic import geodesic
 from neuropipe.trsa.topology.transforms import geotopological, normalised_ranks
 
-__all__ = ["subject_figures"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["percentile_bar", "subject_figures"]
 
 _MOST_RDMS = 6
 _MOST_REGIONS = 10  # beside each other in the figure of models
@@ -83,6 +87,8 @@ def _chosen(found: Representations, most: int) -> list[int]:
 def _grouped_words(groups: Groups) -> str:
     if groups.values is not None:
         return f"ordered by {groups.column}"
+    if groups.within:
+        return f"grouped by {groups.column} and ordered by {groups.within}"
     if groups.column:
         return f"grouped by {groups.column}, within it so that neighbours are alike"
     return "ordered so that neighbours are alike"
@@ -103,7 +109,7 @@ def _rdm_figure(found: Representations, groups: Groups) -> ResultFigure:
         ax.set_xlabel(_halves_words(one), fontsize=7)
     for ax in axes.flat[len(chosen) :]:
         ax.set_visible(False)
-    _percentile_bar(figure, axes)
+    percentile_bar(figure, axes)
     left_out = len(found.regions) - len(chosen)
     more = f" {left_out} regions whose RDMs repeat less are not drawn." if left_out else ""
     return ResultFigure(
@@ -127,16 +133,15 @@ def _halves_words(region: Region) -> str:
     return f"halves {region.reliability.value:.2f} (p {region.reliability.p:.2g})"
 
 
-def _percentile_bar(figure: object, axes: np.ndarray) -> None:
+def percentile_bar(figure: Figure, axes: np.ndarray) -> None:
+    """Draw the colour bar of RDMs."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
-    from matplotlib.figure import Figure
 
-    assert isinstance(figure, Figure)
     shown = ScalarMappable(Normalize(0, 100), SEQUENTIAL)
     bar = figure.colorbar(shown, ax=axes, shrink=0.6, pad=0.02, aspect=28)
     bar.set_label("percentile of dissimilarity")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
 
 
 def _map_figure(found: Representations, groups: Groups, seed: int) -> ResultFigure | None:
@@ -175,30 +180,23 @@ def _map_figure(found: Representations, groups: Groups, seed: int) -> ResultFigu
 
 
 def _model_figure(found: Representations, settings: TrsaSettings) -> ResultFigure | None:
-    able = [k for k in _chosen(found, _MOST_REGIONS) if found.regions[k].evaluation is not None]
+    able, tests = [], []
+    for k in _chosen(found, _MOST_REGIONS):
+        evaluation = found.regions[k].evaluation
+        if evaluation is not None:
+            able.append(found.regions[k])
+            tests.append(evaluation.against_zero)
     if not able or found.models is None:
         return None
-    names = list(found.models.table["name"].astype(str))
     figure = new_figure(2.9)
     ax = figure.subplots()
-    width = 0.8 / len(names)
-    for m, name in enumerate(names):
-        tests = [found.regions[k].evaluation.against_zero for k in able]  # type: ignore[union-attr]
-        x = np.arange(len(able)) + (m - (len(names) - 1) / 2) * width
-        value, low, high = (
-            np.array([getattr(test, field)[m] for test in tests])
-            for field in ("value", "low", "high")
-        )
-        draw_intervals(ax, x, value, low, high, CYCLE[m % len(CYCLE)], label=name)
-    for x, k in enumerate(able):
-        halves = found.regions[k].reliability.value
+    draw_models(ax, tests, list(found.models.table["name"].astype(str)), settings.comparison)
+    for place, region in enumerate(able):
+        halves = region.reliability.value
         if np.isfinite(halves):
-            ax.hlines(halves, x - 0.42, x + 0.42, color=INK, linewidth=1.2,
-                      label="halves of the data" if x == 0 else None)  # fmt: skip
-    zero_line(ax)
-    ax.set_xticks(range(len(able)), [found.regions[k].name for k in able],
-                  rotation=30 if len(able) > 5 else 0, ha="right" if len(able) > 5 else "center")  # fmt: skip
-    ax.set_ylabel(f"likeness ({settings.comparison})")
+            label = "halves of the data" if place == 0 else "_"
+            ax.hlines(halves, place - 0.42, place + 0.42, color=INK, linewidth=1.2, label=label)
+    name_places(ax, [region.name for region in able])
     figure.legend(loc="outside lower center", ncols=4)
     return ResultFigure(
         name="trsa-models",
@@ -251,5 +249,3 @@ def _shape_figure(found: Representations, settings: TrsaSettings) -> ResultFigur
         ),
         figure=figure,
     )
-
-

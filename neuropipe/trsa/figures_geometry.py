@@ -8,7 +8,7 @@ import numpy as np
 
 from neuropipe.plotting import ACCENT, CYCLE, FAINT, new_figure
 from neuropipe.results import ResultFigure
-from neuropipe.trsa.figures_parts import draw_intervals
+from neuropipe.trsa.figures_parts import draw_intervals, name_places
 from neuropipe.trsa.geometry.features import FeatureShares
 from neuropipe.trsa.geometry.measures import GeometrySummary, Measure
 
@@ -94,7 +94,6 @@ def _features(ax: Axes, features: FeatureShares) -> None:
     error = folds.std(axis=0) / np.sqrt(max(len(folds), 1))
     draw_intervals(ax, x + 0.2, above, above - 2 * error, above + 2 * error, CYCLE[1],
                    label="readout above chance")  # fmt: skip
-    tilted = len(x) > 3
-    ax.set_xticks(x, features.names, rotation=30 if tilted else 0, ha="right" if tilted else "center")  # fmt: skip
+    name_places(ax, features.names, most=3)
     ax.set_ylim(min(0, float(np.nanmin(above)) - 0.05), 1.05)
     ax.legend(loc="upper right", fontsize=7)

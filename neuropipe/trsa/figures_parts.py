@@ -6,7 +6,7 @@ Axes: n conditions, e pairs, m items (RDMs).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import pandas as pd
 
 from neuropipe.drawing import pooled
 from neuropipe.plotting import ACCENT, CYCLE, FAINT, INK, MUTED, SEQUENTIAL
+from neuropipe.trsa.inference.testing import TTest
 from neuropipe.trsa.rdms import square
 from neuropipe.trsa.topology.transforms import normalised_ranks
 
@@ -27,8 +28,11 @@ __all__ = [
     "condition_order",
     "draw_intervals",
     "draw_map",
+    "draw_models",
     "draw_rdm",
+    "name_places",
     "planar_map",
+    "zero_line",
 ]
 
 _MOST_CELLS = 150
@@ -50,13 +54,19 @@ class Groups:
     names : tuple of str
         One a code.
     values : array of shape (n,), or None
-        Numbers of a continuous column, which then colour the conditions.
+        Numbers of a continuous column, which colour the conditions where there are no categories.
+    within : str
+        Name of a continuous column that orders the conditions of a category.
+    order : array of shape (n,), or None
+        Its numbers.
     """
 
     column: str
     codes: np.ndarray
     names: tuple[str, ...]
     values: np.ndarray | None = None
+    within: str = ""
+    order: np.ndarray | None = None
 
 
 def condition_groups(conditions: pd.DataFrame) -> Groups:
@@ -81,6 +91,8 @@ def condition_groups(conditions: pd.DataFrame) -> Groups:
         fits = len(names) <= min(_MOST_GROUPS, len(values) // 2)
         if fits and (best is None or len(names) > len(best.names)):
             best = Groups(str(name), codes, tuple(map(str, names)))
+    if best is not None and numbers is not None:
+        return replace(best, within=numbers.column, order=numbers.values)
     return best or numbers or none
 
 
@@ -101,6 +113,8 @@ def condition_order(dissimilarities: np.ndarray, groups: Groups) -> np.ndarray:
     n = len(groups.codes)
     if groups.values is not None:
         return np.argsort(groups.values, kind="stable")
+    if groups.order is not None:
+        return np.lexsort([groups.order, groups.codes])
     ranks = normalised_ranks(np.nan_to_num(dissimilarities, nan=np.nanmax(dissimilarities)))
     alike = leaves_list(linkage(ranks, "average", optimal_ordering=n <= 200))
     return np.asarray(alike[np.argsort(groups.codes[alike], kind="stable")])
@@ -211,19 +225,22 @@ def draw_map(
         Whether to shade the hull of each group.
     """
     look: dict[str, Any] = {"s": 26 if len(points) < 60 else 12, "linewidths": 0}
+    x, y = points.T
     if groups.values is not None:
-        ax.scatter(*points.T, c=groups.values, cmap=SEQUENTIAL, **look)
+        ax.scatter(x, y, c=groups.values, cmap=SEQUENTIAL, **look)
     for code, name in enumerate(groups.names if groups.values is None else ()):
         chosen = points[groups.codes == code]
         color = CYCLE[code % len(CYCLE)] if groups.column else ACCENT
         marker = _MARKERS[code // len(CYCLE) % len(_MARKERS)]
-        ax.scatter(*chosen.T, color=color, label=name, marker=marker, alpha=0.85, **look)
+        ax.scatter(
+            chosen[:, 0], chosen[:, 1], color=color, label=name, marker=marker, alpha=0.85, **look
+        )
         if hulls:
             _draw_hull(ax, chosen, color)
     if not groups.column and len(points) <= _MOST_NAMES:
-        for (x, y), name in zip(points, names, strict=True):
-            ax.annotate(name, (x, y), xytext=(3, 3), textcoords="offset points", fontsize=6.5)
-    ax.set_aspect("equal")
+        for place, name in zip(points, names, strict=True):
+            ax.annotate(name, tuple(place), xytext=(3, 3), textcoords="offset points", fontsize=6.5)
+    ax.set_aspect("equal", adjustable="datalim")
     ax.margins(0.08)
     ax.set_xticks([])
     ax.set_yticks([])
@@ -260,9 +277,42 @@ def draw_intervals(
     ax.plot(x, value, "o", color=color, markersize=5, markeredgewidth=0, **look)
 
 
+def draw_models(ax: Axes, tests: Sequence[TTest], names: Sequence[str], measure: str) -> None:
+    """Draw the scores of models in several regions, one colour a model, one place a region.
+
+    Parameters
+    ----------
+    ax : Axes
+    tests : sequence of TTest of shape (n_models,)
+        One a region.
+    names : sequence of str
+        Of the models.
+    measure : str
+        How RDMs were compared.
+    """
+    width = 0.8 / len(names)
+    for m, name in enumerate(names):
+        places = np.arange(len(tests)) + (m - (len(names) - 1) / 2) * width
+        value, low, high = (
+            np.array([row[m] for row in rows])
+            for rows in zip(*((t.value, t.low, t.high) for t in tests), strict=True)
+        )
+        draw_intervals(ax, places, value, low, high, CYCLE[m % len(CYCLE)], label=name)
+    zero_line(ax)
+    ax.set_ylabel(f"likeness ({measure})")
+
+
+def name_places(ax: Axes, names: Sequence[str], most: int = 5) -> None:
+    """Name what stands at 0, 1, 2... on the horizontal axis; tilted where there are many."""
+    tilted = len(names) > most
+    ax.set_xticks(
+        range(len(names)), names, rotation=30 if tilted else 0, ha="right" if tilted else "center"
+    )
+
+
 def zero_line(ax: Axes, value: float = 0.0, label: str = "") -> None:
     """Mark chance."""
     ax.axhline(value, color=MUTED, linewidth=0.8, linestyle="--", zorder=0)
     if label:
-        ax.annotate(label, (1, value), xycoords=("axes fraction", "data"), ha="right", va="bottom",
+        ax.annotate(label, (0, value), xycoords=("axes fraction", "data"), ha="left", va="bottom",
                     fontsize=7, color=INK)  # fmt: skip

@@ -13,7 +13,7 @@ from scipy.spatial.distance import pdist
 from neuropipe.errors import InputError, NeuropipeError, UnfitRecordingError
 from neuropipe.recording import Recording
 from neuropipe.trsa.data import Responses, subject_responses
-from neuropipe.trsa.estimation.estimators import CROSSVALIDATED, estimate
+from neuropipe.trsa.estimation.estimators import estimate
 from neuropipe.trsa.geometry.measures import GeometrySummary
 from neuropipe.trsa.geometry.summary import describe
 from neuropipe.trsa.image_models import image_rdms, read_images
@@ -150,7 +150,7 @@ def _fitted(
         )
     of_images, reason = _image_models(recordings[responses.recordings[0]], patterns, stimuli)
     warnings += reason
-    compared = _models(responses, settings, models, of_images)
+    compared = _models(responses, models, of_images)
     parts = {ALL: patterns}
     for name, places in responses.regions(settings).items():
         parts[name] = patterns.of_channels(places)
@@ -181,7 +181,6 @@ def _fitted(
 
 def _models(
     responses: Responses,
-    settings: TrsaSettings,
     models: Sequence[RDMs],
     of_images: RDMs | None,
 ) -> RDMs | None:

@@ -25,7 +25,7 @@ def n_conditions_of(n_pairs: int) -> int:
     InputError
         If no number has.
     """
-    n = round((1 + np.sqrt(1 + 8 * n_pairs)) / 2)
+    n = round((1 + float(np.sqrt(1 + 8 * n_pairs))) / 2)
     if n < 2 or n * (n - 1) // 2 != n_pairs:
         raise InputError(
             f"dissimilarities of {n_pairs} pairs",

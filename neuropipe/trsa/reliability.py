@@ -7,7 +7,6 @@ from itertools import combinations
 
 import numpy as np
 
-from neuropipe.errors import UnfitRecordingError
 from neuropipe.stats.permutation import permutation_p_value
 from neuropipe.stats.resampling import Interval
 from neuropipe.trsa.comparison.compare import compare
@@ -105,7 +104,7 @@ def halves_agree(
         first = [first[k] for k in rng.choice(len(first), _MOST_SPLITS, replace=False)]
     keys = rng.random((n_permutations, len(patterns.conditions)))
     values, nulls = [], []
-    halves: tuple[np.ndarray, np.ndarray] | tuple[()] = ()
+    halves: list[tuple[np.ndarray, np.ndarray]] = []
     for half in first:
         other = tuple(sorted(set(range(n)) - set(half)))
         parts = [_of_folds(patterns, chosen) for chosen in (half, other)]
@@ -119,7 +118,7 @@ def halves_agree(
             used = usable_measure(part, used)
         one, two = (estimate(part, used).dissimilarities for part in parts)
         values.append(float(compare(one, two, comparison)[0, 0]))
-        halves = halves or (one, two)
+        halves.append((one, two))
         orders = np.argsort(keys[:, shared], axis=1)
         nulls.append(shuffled_comparisons(one[0], two[0], orders, comparison))
     if not values:
@@ -127,7 +126,7 @@ def halves_agree(
     null = np.mean(nulls, axis=0)
     value = float(np.mean(values))
     p = float(permutation_p_value(value, null))
-    return Reliability(value, p, null, len(values), _interval(value, *halves, comparison, rng))
+    return Reliability(value, p, null, len(values), _interval(value, *halves[0], comparison, rng))
 
 
 def _interval(

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from neuropipe.prediction.text import PREDICTION_REFERENCES
 from neuropipe.trsa.fit import Representations
+from neuropipe.trsa.fit_group import GroupRepresentations
 from neuropipe.trsa.settings import TrsaSettings
 
-__all__ = ["REFERENCES", "inference_words", "subject_methods"]
+__all__ = ["REFERENCES", "group_methods", "subject_methods"]
 
 REFERENCES = {
     "Bauer2021": "Bauer U (2021). Ripser: efficient computation of Vietoris-Rips persistence "
@@ -124,7 +125,7 @@ def _dissimilarity(one: Representations, settings: TrsaSettings) -> str:
     return words
 
 
-def inference_words(settings: TrsaSettings, new: str) -> str:
+def _inference(settings: TrsaSettings, new: str) -> str:
     """How models are tested over subjects."""
     scope = {
         "subjects": "new subjects (variance over subjects)",
@@ -137,3 +138,32 @@ def inference_words(settings: TrsaSettings, new: str) -> str:
         "corrected over their number [Holm1979]. The noise ceiling is the likeness of each "
         "subject's RDM to the mean of the others (lower bound) and of all (upper bound) [Nili2014]."
     )
+
+
+def group_methods(group: GroupRepresentations, settings: TrsaSettings) -> str:
+    """Methods text of a dataset.
+
+    Parameters
+    ----------
+    group : GroupRepresentations
+    settings : TrsaSettings
+    """
+    table = group.rdms.table
+    parts = [
+        f"RDMs [Kriegeskorte2008] of {table['subject'].nunique()} subjects over "
+        f"{group.rdms.n_conditions} conditions hold "
+        f"{_MEASURES.get(group.rdms.measure, 'dissimilarities')}."
+    ]
+    if group.evaluations:
+        parts.append(_inference(settings, group.new))
+    if group.identified is not None:
+        found = group.identified
+        n_cells = len(found.accuracies.cells)
+        parts.append(
+            f"RDMs of each left-out {found.across} were given the {found.what} of the nearest mean "
+            f"(Euclidean) over the others, after geo-topological transforms at {n_cells} pairs of "
+            "thresholds, geodesic and homology representations [Lin2024]; thresholds for a claim "
+            f"were chosen without the left-out {found.across}. Families were compared with the "
+            f"rank RDM by sign flips over {found.across}s [Phipson2010], Holm-corrected [Holm1979]."
+        )
+    return " ".join(parts)

@@ -110,16 +110,14 @@ def shuffled_comparisons(
         target, values = (_normalised(part, measure) for part in (one, two))
         return _products(values, target[0], orders)[:, 0]
     shuffled = np.concatenate([permuted(two, order) for order in orders])
-    return compare(one, shuffled, measure)[0]
+    return np.asarray(compare(one, shuffled, measure)[0])
 
 
 def _products(values: np.ndarray, target: np.ndarray, orders: np.ndarray) -> np.ndarray:
     """Products of relabelled vectors (n_rdms, n_pairs) with one, (n_permutations, n_rdms)."""
     rows, columns = np.triu_indices(orders.shape[1], 1)
     place = square(np.arange(values.shape[1])[None])[0]
-    return np.asarray(
-        [values[:, place[order[rows], order[columns]]] @ target for order in orders]
-    )
+    return np.asarray([values[:, place[order[rows], order[columns]]] @ target for order in orders])
 
 
 def _linear(scorer: Scorer, orders: np.ndarray) -> np.ndarray:
