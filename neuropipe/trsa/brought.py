@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -104,7 +104,10 @@ def brought_conditions(path: Path | None, conditions: Sequence[str]) -> pd.DataF
 
 
 def brought_models(
-    paths: Sequence[Path], conditions: pd.DataFrame, names: Sequence[str]
+    paths: Sequence[Path],
+    conditions: pd.DataFrame,
+    names: Sequence[str],
+    circular: Mapping[str, float] | None = None,
 ) -> RDMs | None:
     """Models of files and of the columns of the conditions' table; None without any.
 
@@ -113,7 +116,7 @@ def brought_models(
     InputError
         If a model cannot be read, does not fit, or shares its name with another.
     """
-    found = [category_rdms(conditions), known_models(read_models(paths), names)]
+    found = [category_rdms(conditions, circular), known_models(read_models(paths), names)]
     parts = [part for part in found if part is not None]
     if not parts:
         return None

@@ -301,7 +301,7 @@ def trsa_rdms(
     chosen = parse_settings(TrsaSettings, settings, "trsa settings")
     found = brought_rdms(rdms, items)
     table = brought_conditions(conditions, found.conditions)
-    candidates = brought_models(models, table, found.conditions)
+    candidates = brought_models(models, table, found.conditions, chosen.circular)
     result = _compared(found, table, candidates, "rdms", chosen, [])
     files = [*rdms, *models, *([items] if items else []), *([conditions] if conditions else [])]
     result.provenance = provenance(files, settings=chosen.model_dump(mode="json"), seed=chosen.seed)

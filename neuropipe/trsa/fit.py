@@ -150,7 +150,7 @@ def _fitted(
         )
     of_images, reason = _image_models(recordings[responses.recordings[0]], patterns, stimuli)
     warnings += reason
-    compared = _models(responses, models, of_images)
+    compared = _models(responses, settings.circular, models, of_images)
     parts = {ALL: patterns}
     for name, places in responses.regions(settings).items():
         parts[name] = patterns.of_channels(places)
@@ -181,12 +181,16 @@ def _fitted(
 
 def _models(
     responses: Responses,
+    circular: Mapping[str, float],
     models: Sequence[RDMs],
     of_images: RDMs | None,
 ) -> RDMs | None:
     """Models of the conditions' table, of users and of the images; their names differ."""
     patterns = responses.patterns
-    found = [category_rdms(responses.conditions), known_models(models, patterns.conditions)]
+    found = [
+        category_rdms(responses.conditions, circular),
+        known_models(models, patterns.conditions),
+    ]
     parts = [part for part in (*found, of_images) if part is not None]
     if not parts or len(patterns.conditions) < _FEWEST_SCORED:
         return None

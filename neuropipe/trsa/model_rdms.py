@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,9 @@ from neuropipe.trsa.rdms import RDMs, concatenate
 __all__ = ["category_rdms", "known_models", "read_models"]
 
 
-def category_rdms(conditions: pd.DataFrame) -> RDMs | None:
+def category_rdms(
+    conditions: pd.DataFrame, circular: Mapping[str, float] | None = None
+) -> RDMs | None:
     """One model RDM a column of the table of conditions.
 
     Parameters
@@ -26,6 +28,8 @@ def category_rdms(conditions: pd.DataFrame) -> RDMs | None:
         Indexed by condition. Text, booleans and entries of two kinds are categories: 0 within, 1
         between; other numbers differ by the absolute difference. Columns that are unknown for some
         conditions, or different for each of them as names are, make no model.
+    circular : mapping of str to float, optional
+        Period of columns of numbers that come round: the shorter way counts.
 
     Returns
     -------
@@ -40,6 +44,9 @@ def category_rdms(conditions: pd.DataFrame) -> RDMs | None:
             continue
         if pd.api.types.is_numeric_dtype(values) and values.nunique() > 2:
             distances = pdist(values.to_numpy(float)[:, None], "cityblock")
+            period = (circular or {}).get(str(name))
+            if period:
+                distances = np.minimum(distances % period, period - distances % period)
         else:
             codes = pd.factorize(values)[0]
             distances = (pdist(codes[:, None].astype(float)) > 0).astype(float)

@@ -122,6 +122,11 @@ class TrsaSettings(Settings):
         default=400, ge=4,
         description="more conditions than this are thinned by a draw from their names",
     )  # fmt: skip
+    circular: dict[str, float] = Field(
+        default_factory=dict,
+        description="columns of the table of conditions that come round, with their period, such "
+        "as {angle: 360}; their models take the shorter way",
+    )
     models: tuple[str, ...] = Field(
         default=(),
         description="files of model RDMs to compare with, relative to the manifest (matrix with "
