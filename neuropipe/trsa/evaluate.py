@@ -15,7 +15,7 @@ from neuropipe.trsa.settings import TrsaSettings
 
 __all__ = ["subject_facts", "subject_metrics", "subject_warnings"]
 
-_MOST_MODELS = 6
+_MOST_MODELS = 4
 _FEWEST_FOLDS = 3  # for an interval over folds
 _FOLDS = {"runs": "runs", "trials": "parts of one run", "repeats": "repeats"}
 
@@ -90,8 +90,7 @@ def _reliability(found: Representations, settings: TrsaSettings) -> list[Metric]
                 name="RDM repeats in halves",
                 value=halves.value,
                 description=f"Likeness ({settings.comparison}) of the RDMs of two halves of the "
-                f"{folds}, mean over {halves.n_splits} ways to halve them; higher is better, and "
-                "no model of the whole RDM can be trusted to do much better. p "
+                f"{folds}, mean over {halves.n_splits} ways to halve them; higher is better. p "
                 f"{halves.p:.2g} by relabelled conditions, interval over conditions.",
                 chance=float(np.mean(halves.null)) if len(halves.null) else None,
                 interval=_interval(halves.interval),
@@ -122,20 +121,25 @@ def _reliability(found: Representations, settings: TrsaSettings) -> list[Metric]
 
 
 def _models(found: Representations, settings: TrsaSettings) -> list[Metric]:
-    """Scores of the models over all units, best first; nothing picks between them here."""
+    """Scores of the models over all units, best first; the first says what they are."""
     whole = found.regions[0]
     if whole.evaluation is None:
         return []
     table = whole.evaluation.table().sort_values("score", ascending=False, kind="stable")
     halves = whole.reliability.value
+    words = (
+        f"Likeness ({settings.comparison}) of the model's RDM to that of all units; higher is "
+        "better. Halves of the data have half the trials each: a good model of the whole may lie "
+        "above them. The interval is for new conditions of this subject, p by relabelled "
+        "conditions. "
+    )
     return [
         Metric(
             name=f"model {row['model']}",
             value=float(row["score"]),
-            description=f"Likeness ({settings.comparison}) of the model's RDM to that of all "
-            f"units; higher is better. p {row['p_permutation']:.2g} by relabelled conditions "
-            f"({row['p_permutation_any']:.2g} for any of {len(table)} models); the interval is "
-            "for new conditions of this subject.",
+            description=(words if k == 0 else "")
+            + f"p {row['p_permutation']:.2g} ({row['p_permutation_any']:.2g} for any of "
+            f"{len(table)}).",
             baseline=finite(halves),
             baseline_name="halves of the data",
             chance=0.0,
@@ -144,7 +148,7 @@ def _models(found: Representations, settings: TrsaSettings) -> list[Metric]:
             seed=settings.seed,
             better="higher",
         )
-        for _, row in table.head(_MOST_MODELS).iterrows()
+        for k, (_, row) in enumerate(table.head(_MOST_MODELS).iterrows())
     ]
 
 

@@ -11,11 +11,12 @@ from neuropipe.stats.resampling import bootstrap_interval
 from neuropipe.trsa.fit_group import GroupRepresentations, Identified
 from neuropipe.trsa.settings import TrsaSettings
 from neuropipe.trsa.topology.families import BEST, NESTED, RANK
+from neuropipe.trsa.topology.grid import CATEGORIES
 
 __all__ = ["group_arrays", "group_facts", "group_metrics", "group_warnings"]
 
 _FEW_SUBJECTS = 6  # below, the smallest p of a sign flip is above .05
-_MOST_MODELS = 6
+_MOST_MODELS = 4
 
 
 def group_metrics(group: GroupRepresentations, settings: TrsaSettings) -> list[Metric]:
@@ -38,8 +39,10 @@ def _agreement(group: GroupRepresentations, settings: TrsaSettings) -> list[Metr
         Metric(
             name=f"subjects agree: {region}",
             value=float(values.mean()),
-            description=f"Likeness ({settings.comparison}) of each subject's RDM to the mean of "
-            "the others' (lower noise ceiling); higher is better. Interval over subjects.",
+            description=f"Likeness ({settings.comparison}) of each subject's mean RDM to that of "
+            "the others; higher is better. Interval over subjects."
+            if k == 0
+            else "",
             chance=0.0,
             interval=bootstrap_interval(values, seed=settings.seed) if len(values) > 2 else None,
             n=len(values),
@@ -47,14 +50,14 @@ def _agreement(group: GroupRepresentations, settings: TrsaSettings) -> list[Metr
             split="one subject left out at a time",
             better="higher",
         )
-        for region, values in group.agreement.items()
+        for k, (region, values) in enumerate(group.agreement.items())
         if np.isfinite(values).all()
     ]
 
 
 def _models(group: GroupRepresentations, settings: TrsaSettings) -> list[Metric]:
     """The best models of the first region, and of every other region the best one."""
-    metrics = []
+    metrics: list[Metric] = []
     for k, (region, evaluation) in enumerate(group.evaluations.items()):
         table = evaluation.table().sort_values("score", ascending=False, kind="stable")
         ceiling = evaluation.ceiling
@@ -65,10 +68,15 @@ def _models(group: GroupRepresentations, settings: TrsaSettings) -> list[Metric]
                 Metric(
                     name=f"model {row['model']}: {region}",
                     value=float(row["score"]),
-                    description=f"Likeness ({settings.comparison}) of the model's RDM to the "
-                    f"subjects', mean; higher is better. p {p:.2g} of no relation, for new "
-                    f"{_scope(evaluation.new)}; the baseline is the lower noise ceiling, which a "
-                    "model as good as the other subjects reaches.",
+                    description=(
+                        ""
+                        if metrics
+                        else f"Likeness ({settings.comparison}) of the model's RDM to the "
+                        "subjects', mean; higher is better. The baseline is the lower noise "
+                        "ceiling, which a model as good as the other subjects reaches; interval "
+                        f"and p (of no relation) are for new {_scope(evaluation.new)}. "
+                    )
+                    + f"p {p:.2g}.",
                     baseline=None if ceiling is None else finite(float(ceiling.value[0])),
                     baseline_name="other subjects",
                     chance=0.0,
@@ -91,21 +99,25 @@ def _identification(found: Identified, settings: TrsaSettings) -> list[Metric]:
     """Every family beside the rank RDM; the best cell chosen on the data it is scored on is not."""
     table = found.accuracies.table.set_index("family")
     rank = 100 * float(table["accuracy"].loc[RANK])
-    metrics = []
+    metrics: list[Metric] = []
+    first = (
+        f"RDMs of a left-out {found.across} that are nearest to the mean of their own {found.what} "
+        "in the others; higher is better. Below, differences to the rank RDM with interval and p. "
+    )
     for family, row in table.iterrows():
         if family == BEST:
             continue
         words = (
             "Thresholds chosen without the one that is scored."
             if family == NESTED
-            else "Mean over the cells drawn of the category."
-            if family not in (RANK, "raw RDM") and "RGDM" not in str(family)
+            else "Mean over cells of the category."
+            if family in CATEGORIES
             else ""
         )
         tested = (
-            f" Difference to the rank RDM {100 * row['difference']:+.1f} % "
+            f" {100 * row['difference']:+.1f} % "
             f"({100 * row['difference_low']:.1f} to {100 * row['difference_high']:.1f}), p "
-            f"{row['p_value']:.2g}, {row['p_holm']:.2g} Holm-corrected."
+            f"{row['p_value']:.2g} ({row['p_holm']:.2g} Holm-corrected)."
             if family != RANK and np.isfinite(row["p_value"])
             else ""
         )
@@ -114,8 +126,7 @@ def _identification(found: Identified, settings: TrsaSettings) -> list[Metric]:
                 name=f"{found.what}s identified: {family}",
                 value=100 * float(row["accuracy"]),
                 unit="%",
-                description=f"RDMs of a left-out {found.across} that are nearest to the mean of "
-                f"their own {found.what} in the others; higher is better. {words}{tested}".strip(),
+                description=f"{'' if metrics else first}{words}{tested}".strip(),
                 baseline=None if family == RANK else rank,
                 baseline_name="" if family == RANK else RANK,
                 chance=100 * found.accuracies.chance,

@@ -143,7 +143,7 @@ def _interval(
     counts, _ = draw_counts(n, _DRAWS, rng, min_distinct=3)
     variance = compare_draws(one, two, counts, comparison)[:, 0, 0].var(ddof=1) * n / (n - 1)
     test = t_test(np.array(value), np.array(variance), n - 1)
-    return float(test.low), float(test.high)
+    return max(float(test.low), -1.0), min(float(test.high), 1.0)
 
 
 def _of_folds(patterns: Patterns, folds: tuple[int, ...]) -> Patterns:
