@@ -17,6 +17,7 @@ import xarray as xr
 
 from neuropipe.errors import ResultError
 from neuropipe.results import Result
+from neuropipe.trsa.controls import N_DROPPED
 from neuropipe.trsa.fit import Region, Representations
 from neuropipe.trsa.inference.testing import TTest
 from neuropipe.trsa.rdms import RDMs
@@ -84,6 +85,11 @@ def _dataset(found: Representations, comparison: str) -> xr.Dataset:
         )
     if found.models is not None:
         data = data.merge(_models(found.models, found.regions))
+    if found.controls is not None:
+        data["score_partial"] = ("model", found.controls.partial)
+        data["score_dropped"] = (("n_dropped", "model"), found.controls.dropped)
+        data = data.assign_coords(n_dropped=list(N_DROPPED))
+        data.attrs["nuisances"] = ", ".join(found.controls.nuisances)
     if found.regions[0].homology:
         data = data.merge(_homology(found.regions))
     return data

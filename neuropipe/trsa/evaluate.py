@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from neuropipe.results import Metric, Verdict, finite
+from neuropipe.stats.multiple import holm
 from neuropipe.stats.resampling import Interval, bootstrap_interval
+from neuropipe.trsa.controls import ModelControls
 from neuropipe.trsa.fit import Representations
 from neuropipe.trsa.geometry.measures import GeometrySummary, Measure
-from neuropipe.trsa.inference.testing import holm
 from neuropipe.trsa.settings import TrsaSettings
 
 __all__ = ["subject_facts", "subject_metrics", "subject_warnings"]
@@ -139,7 +140,7 @@ def _models(found: Representations, settings: TrsaSettings) -> list[Metric]:
             value=float(row["score"]),
             description=(words if k == 0 else "")
             + f"p {row['p_permutation']:.2g} ({row['p_permutation_any']:.2g} for any of "
-            f"{len(table)}).",
+            f"{len(table)}).{_beyond(found.controls, str(row['model']))}",
             baseline=finite(halves),
             baseline_name="halves of the data",
             chance=0.0,
@@ -150,6 +151,15 @@ def _models(found: Representations, settings: TrsaSettings) -> list[Metric]:
         )
         for k, (_, row) in enumerate(table.head(_MOST_MODELS).iterrows())
     ]
+
+
+def _beyond(controls: ModelControls | None, model: str) -> str:
+    """Score beyond the nuisance models, in words."""
+    if controls is None:
+        return ""
+    value = controls.partial[controls.models.index(model)]
+    others = [name for name in controls.nuisances if name != model]
+    return f" Beyond {', '.join(others)}: {value:.2f}." if np.isfinite(value) else ""
 
 
 def _topology(found: Representations, settings: TrsaSettings) -> list[Metric]:

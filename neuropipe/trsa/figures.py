@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neuropipe.plotting import ACCENT, FAINT, INK, MUTED, SEQUENTIAL, new_figure, style
+from neuropipe.plotting import ACCENT, CYCLE, FAINT, INK, MUTED, SEQUENTIAL, new_figure, style
 from neuropipe.results import ResultFigure
+from neuropipe.trsa.controls import N_DROPPED
 from neuropipe.trsa.figures_geometry import geometry_figure
 from neuropipe.trsa.figures_parts import (
     Groups,
@@ -22,6 +23,7 @@ from neuropipe.trsa.figures_parts import (
     draw_models,
     draw_rdm,
     name_places,
+    zero_line,
 )
 from neuropipe.trsa.fit import Region, Representations
 from neuropipe.trsa.settings import TrsaSettings
@@ -59,6 +61,7 @@ def subject_figures(found: Sequence[Representations], settings: TrsaSettings) ->
                 _rdm_figure(one, groups),
                 _map_figure(one, groups, settings.seed),
                 _model_figure(one, settings),
+                _control_figure(one, settings),
                 _shape_figure(one, settings),
                 geometry_figure(one.geometry),
             ]
@@ -207,6 +210,48 @@ def _model_figure(found: Representations, settings: TrsaSettings) -> ResultFigur
             "of the data, each with half the trials: a model near it explains about all that half "
             "of the data tells. Models that share an interval cannot be told apart here; the "
             "section of the dataset tests their differences over subjects."
+        ),
+        figure=figure,
+    )
+
+
+def _control_figure(found: Representations, settings: TrsaSettings) -> ResultFigure | None:
+    controls = found.controls
+    if controls is None:
+        return None
+    partial = np.isfinite(controls.partial).any()
+    figure = new_figure(2.6)
+    axes = np.atleast_1d(figure.subplots(1, 1 + partial, sharey=True))
+    for m, name in enumerate(controls.models):
+        color = CYCLE[m % len(CYCLE)]
+        axes[0].plot(N_DROPPED, controls.dropped[:, m], "o-", color=color, markersize=4, label=name)
+    axes[0].set_xticks(N_DROPPED)
+    axes[0].set_xlabel("leading components left out")
+    axes[0].set_ylabel(f"likeness ({settings.comparison})")
+    zero_line(axes[0])
+    if partial:
+        x = np.arange(len(controls.models))
+        colors = [CYCLE[m % len(CYCLE)] for m in x]
+        axes[1].scatter(x, controls.dropped[0], color=colors, s=16, alpha=0.35)
+        axes[1].scatter(x, controls.partial, color=colors, s=26, marker="D")
+        name_places(axes[1], controls.models, most=3)
+        zero_line(axes[1])
+    figure.legend(loc="outside lower center", ncols=4)
+    beyond = (
+        f" Right: pale dots are the scores, diamonds what is left (partial rank correlation) once "
+        f"{', '.join(controls.nuisances)} are regressed out of both sides (each of them beyond the "
+        "other ones). A diamond near 0 says that the model's likeness is that of the low-level "
+        "models."
+        if partial
+        else ""
+    )
+    return ResultFigure(
+        name="trsa-controls",
+        title="What the models' scores rest on",
+        caption=(
+            "Left: scores over all units after the leading principal components of the patterns "
+            "were left out. A score that falls to 0 without one or two of them rests on these "
+            f"alone; dissimilarities see mostly the directions of largest variance.{beyond}"
         ),
         figure=figure,
     )

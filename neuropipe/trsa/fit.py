@@ -12,6 +12,7 @@ from scipy.spatial.distance import pdist
 
 from neuropipe.errors import InputError, NeuropipeError, UnfitRecordingError
 from neuropipe.recording import Recording
+from neuropipe.trsa.controls import ModelControls, model_controls
 from neuropipe.trsa.data import Responses, subject_responses
 from neuropipe.trsa.estimation.estimators import estimate
 from neuropipe.trsa.geometry.measures import GeometrySummary
@@ -81,6 +82,8 @@ class Representations:
         In the same order.
     models : RDMs or None
         Column ``name``.
+    controls : ModelControls or None
+        What is left of the models' scores over all units.
     geometry : GeometrySummary or None
         Of all units; None where no condition has two trials.
     warnings : tuple of str
@@ -93,6 +96,7 @@ class Representations:
     rdms: RDMs
     regions: tuple[Region, ...]
     models: RDMs | None
+    controls: ModelControls | None
     geometry: GeometrySummary | None
     warnings: tuple[str, ...]
     is_glm: bool = False
@@ -173,6 +177,9 @@ def _fitted(
         rdms=concatenate(rdms),
         regions=tuple(regions),
         models=compared,
+        controls=None
+        if compared is None
+        else model_controls(patterns, rdms[0], compared, settings.nuisances, settings.comparison),
         geometry=_geometry(responses, settings.seed),
         warnings=tuple(warnings),
         is_glm=recordings[responses.recordings[0]].modality == "fmri",

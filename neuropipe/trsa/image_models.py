@@ -15,7 +15,20 @@ from scipy.spatial.distance import pdist
 from neuropipe.errors import InputError
 from neuropipe.trsa.rdms import RDMs
 
-__all__ = ["colour_patches", "gabor_energy", "image_rdms", "luminance", "read_images"]
+__all__ = [
+    "LOW_LEVEL",
+    "UNTRAINED",
+    "colour_patches",
+    "gabor_energy",
+    "image_rdms",
+    "luminance",
+    "read_images",
+    "untrained_features",
+]
+
+#: Models of images that explain nothing of interest by themselves.
+LOW_LEVEL = ("pixels", "colour", "Gabor energy")
+UNTRAINED = "untrained network"
 
 _SIDE = 64  # pixels that images are brought to
 _CYCLES = (2, 4, 8, 16)  # spatial frequencies, in cycles an image
@@ -125,6 +138,39 @@ def gabor_energy(images: np.ndarray) -> np.ndarray:
     return np.concatenate(features, axis=1)
 
 
+def untrained_features(images: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Answers of a convolutional network that was never trained.
+
+    What such a network explains needs no learning: the control of every network model.
+
+    Parameters
+    ----------
+    images : array of shape (n_images, h, h, 3)
+        See `read_images`.
+    seed : int
+        Of the weights.
+
+    Returns
+    -------
+    array of shape (n_images, n_features)
+        Four layers of 3 x 3 filters (32, 64, 128, 256; He initialisation, ReLU, means of 2 x 2
+        cells between them), the last averaged over 4 x 4 patches.
+    """
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.as_tensor(images.transpose(0, 3, 1, 2) - 0.5, dtype=torch.float32)
+    n_channels = 3
+    for n_filters in (32, 64, 128, 256):
+        weights = torch.empty(n_filters, n_channels, 3, 3)
+        nn.init.kaiming_normal_(weights, nonlinearity="relu", generator=generator)
+        x = functional.avg_pool2d(functional.relu(functional.conv2d(x, weights, padding=1)), 2)
+        n_channels = n_filters
+    return functional.adaptive_avg_pool2d(x, _GRID).flatten(1).double().numpy()
+
+
 def _patches(images: np.ndarray) -> np.ndarray:
     """Mean over patches, shape (..., h, h) to (..., 4, 4)."""
     side = images.shape[-1] // _GRID
@@ -155,18 +201,23 @@ def image_rdms(images: np.ndarray, conditions: Sequence[str]) -> RDMs:
     -------
     RDMs
         ``pixels`` (1 - r of brightness; NaN where an image is uniform), ``colour`` (distance of
-        opponent colours by patch) and ``Gabor energy`` (1 - r of z-scored oriented energy); items
-        have the column ``name``.
+        opponent colours by patch), ``Gabor energy`` (1 - r of z-scored oriented energy) and
+        ``untrained network`` (1 - r of z-scored answers); items have the column ``name``.
     """
     grey = luminance(images)
-    energy = gabor_energy(grey)
-    spread = energy.std(axis=0)
-    scaled = (energy - energy.mean(axis=0))[:, spread > 0] / spread[spread > 0]
     with np.errstate(invalid="ignore", divide="ignore"):
         distances = [
             pdist(grey.reshape(len(grey), -1), "correlation"),
             pdist(colour_patches(images)),
-            pdist(scaled, "correlation"),
+            pdist(_z_scored(gabor_energy(grey)), "correlation"),
+            pdist(_z_scored(untrained_features(images)), "correlation"),
         ]
-    names = pd.DataFrame({"name": ["pixels", "colour", "Gabor energy"]})
+    names = pd.DataFrame({"name": [*LOW_LEVEL, UNTRAINED]})
     return RDMs(np.stack(distances), tuple(conditions), "image features", names)
+
+
+def _z_scored(features: np.ndarray) -> np.ndarray:
+    """Features of zero mean and unit variance over images; constant ones are left out."""
+    spread = features.std(axis=0)
+    kept = spread > 1e-12 * max(float(spread.max()), 1e-300)
+    return np.asarray((features - features.mean(axis=0))[:, kept] / spread[kept])

@@ -122,6 +122,11 @@ class TrsaSettings(Settings):
         default=400, ge=4,
         description="more conditions than this are thinned by a draw from their names",
     )  # fmt: skip
+    nuisances: tuple[str, ...] = Field(
+        default=("pixels", "colour", "Gabor energy"),
+        description="models that explain nothing of interest: what the others explain beyond them "
+        "is shown beside each score",
+    )
     circular: dict[str, float] = Field(
         default_factory=dict,
         description="columns of the table of conditions that come round, with their period, such "

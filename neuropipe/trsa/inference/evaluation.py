@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 
 from neuropipe.errors import InputError, SettingsError, UnfitRecordingError
+from neuropipe.stats.multiple import false_discovery, holm
 from neuropipe.trsa.comparison.weighted import known_pairs
 from neuropipe.trsa.inference.models import Model
 from neuropipe.trsa.inference.partial import partial_compare
 from neuropipe.trsa.inference.resample import draw_both, dual_variance, members
 from neuropipe.trsa.inference.scoring import Bootstraps, Scorer, draw_folds
 from neuropipe.trsa.inference.shuffling import permutation_tests
-from neuropipe.trsa.inference.testing import TTest, false_discovery, holm, t_test
+from neuropipe.trsa.inference.testing import TTest, t_test
 from neuropipe.trsa.rdms import RDMs
 
 __all__ = ["Evaluation", "New", "evaluate", "partial_compare"]

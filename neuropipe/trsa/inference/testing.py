@@ -1,4 +1,4 @@
-"""Tests of an estimate with a known variance, and what many of them at once need."""
+"""Tests of an estimate with a known variance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-__all__ = ["TTest", "false_discovery", "holm", "t_test"]
+__all__ = ["TTest", "t_test"]
 
 _NOTHING = 1e-12  # estimates and standard errors of comparisons below this are rounding
 
@@ -68,23 +68,3 @@ def t_test(
         p = 2 * stdtr(df, -np.abs(t))
     reach = stdtrit(df, 0.5 + confidence / 2) * error
     return TTest(estimate, error, np.minimum(p, 1.0), estimate - reach, estimate + reach, df)
-
-
-def holm(p_values: np.ndarray) -> np.ndarray:
-    """Adjust p values for the chance of any false one among them (Holm 1979), shape (n,)."""
-    p = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p)
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted
-
-
-def false_discovery(p_values: np.ndarray) -> np.ndarray:
-    """Adjust p values for the share of false ones (Benjamini & Hochberg 1995), shape (n,)."""
-    p = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p)[::-1]
-    stepped = np.minimum.accumulate(p[order] * len(p) / np.arange(len(p), 0, -1))
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted

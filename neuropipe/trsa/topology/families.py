@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from neuropipe.errors import InputError
+from neuropipe.stats.multiple import holm
 from neuropipe.stats.permutation import permutation_p_value
 from neuropipe.stats.resampling import (
     Interval,
@@ -38,7 +39,6 @@ __all__ = [
     "compare_to_rank",
     "family_accuracies",
     "geodesic_vectors",
-    "holm",
 ]
 
 #: From dissimilarities (m, n_pairs) to vectors (m, n_features) whose Euclidean distances count.
@@ -103,32 +103,6 @@ def compare_to_rank(
     null = np.abs(signs @ difference) / n
     p_value = permutation_p_value(abs(difference.mean()), null)
     return Difference(float(difference.mean()), interval, float(p_value))
-
-
-def holm(p_values: np.ndarray) -> np.ndarray:
-    """Adjust p values for their number, step down.
-
-    Parameters
-    ----------
-    p_values : array of shape (n_tests,)
-        NaN where nothing was tested: it stays NaN and does not count.
-
-    Returns
-    -------
-    array of shape (n_tests,)
-        Below alpha with probability alpha at most for any true null, whatever their dependence.
-
-    Notes
-    -----
-    Holm 1979. For the false discovery rate there is `scipy.stats.false_discovery_control`.
-    """
-    values = np.asarray(p_values, dtype=np.float64)
-    adjusted = np.full(values.shape, np.nan)
-    tested = np.flatnonzero(np.isfinite(values))
-    order = tested[np.argsort(values[tested], kind="stable")]
-    factors = np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
-    return adjusted
 
 
 def geodesic_vectors(dissimilarities: np.ndarray, *, upper: float = 0.3) -> np.ndarray:
