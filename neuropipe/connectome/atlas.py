@@ -16,9 +16,10 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from neuropipe.errors import InputError, UnfitRecordingError
+from neuropipe.stats.multiple import holm
 from neuropipe.stats.permutation import draw_shifts, permutation_p_value
 
-__all__ = ["behaviour_atlas", "event_atlas", "holm"]
+__all__ = ["behaviour_atlas", "event_atlas"]
 
 
 def event_atlas(
@@ -130,26 +131,6 @@ def behaviour_atlas(
         series = [_mean_over_animals(np.stack(series))]
     table = _tested([np.nan_to_num(one) for one in animals], series, min_shift, n_shifts, seed)
     return _labelled(table, "series", names).rename(columns={"value": "rho"})
-
-
-def holm(p_values: np.ndarray) -> np.ndarray:
-    """Adjust p values for the number of tests (Holm 1979); NaN is no test and stays.
-
-    Parameters
-    ----------
-    p_values : array of shape (...)
-
-    Returns
-    -------
-    array of shape (...)
-    """
-    p = np.asarray(p_values, float)
-    tests = np.flatnonzero(np.isfinite(p))
-    order = tests[np.argsort(p.flat[tests], kind="stable")]
-    steps = p.flat[order] * np.arange(len(order), 0, -1)
-    adjusted = np.full(p.shape, np.nan)
-    adjusted.flat[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return adjusted
 
 
 def _animals(courses: np.ndarray, lengths: np.ndarray | None) -> list[np.ndarray]:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from scipy.ndimage import gaussian_filter1d
 from scipy.stats import spearmanr
 
-from neuropipe.connectome.atlas import behaviour_atlas, event_atlas, holm
+from neuropipe.connectome.atlas import behaviour_atlas, event_atlas
 from neuropipe.errors import InputError, UnfitRecordingError
 
 T = 300
@@ -139,18 +136,3 @@ def test_events_outside_of_the_course_do_not_count():
 def test_short_courses_are_refused():
     with pytest.raises(UnfitRecordingError, match="smallest shift of 20 samples in courses of 30"):
         event_atlas(np.ones((30, 1)), events([("a", 0, 5)]), min_shift=20)
-
-
-def test_holm_by_hand():
-    assert np.allclose(holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])
-
-
-@given(arrays(float, st.integers(1, 8), elements=st.floats(0, 1) | st.just(float("nan"))))
-def test_holm_keeps_the_order_and_never_lowers(p):
-    adjusted = holm(p)
-    known = np.isfinite(p)
-    assert np.array_equal(known, np.isfinite(adjusted))
-    assert (adjusted[known] >= p[known]).all()
-    assert (adjusted[known] <= np.minimum(1, p[known] * known.sum()) + 1e-12).all()
-    order = np.argsort(p[known], kind="stable")
-    assert (np.diff(adjusted[known][order]) >= 0).all()

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from neuropipe.trsa.inference.testing import false_discovery, holm, t_test
+from neuropipe.trsa.inference.testing import t_test
 
 
 @given(seed=st.integers(0, 10**6), n=st.integers(3, 30))
@@ -30,21 +30,3 @@ def test_without_variance_p_is_a_number(alternative):
 def test_below_zero_is_no_evidence_for_above():
     found = t_test(np.array([-1.0]), np.array([0.01]), 9, alternative="greater")
     assert found.p_value[0] > 0.999
-
-
-def test_holm_steps_down():
-    found = holm(np.array([0.01, 0.04, 0.03, 0.005]))
-    np.testing.assert_allclose(found, [0.03, 0.06, 0.06, 0.02])
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_adjusted_values_keep_the_order_and_false_discovery_is_scipys(values):
-    p = np.array(values)
-    np.testing.assert_allclose(false_discovery(p), stats.false_discovery_control(p), atol=1e-12)
-    assert (holm(p) >= false_discovery(p) - 1e-12).all()
-    assert (holm(p) >= p).all()
-    assert (np.diff(holm(p)[np.argsort(p)]) >= 0).all()
-
-
-def test_nothing_to_adjust():
-    assert holm(np.empty(0)).shape == false_discovery(np.empty(0)).shape == (0,)

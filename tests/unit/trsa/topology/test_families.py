@@ -19,7 +19,6 @@ from neuropipe.trsa.topology.families import (
     compare_to_rank,
     family_accuracies,
     geodesic_vectors,
-    holm,
 )
 from neuropipe.trsa.topology.geodesic import geodesic
 from neuropipe.trsa.topology.grid import CATEGORIES, cells, sample_categories
@@ -153,22 +152,6 @@ def test_impossible_comparisons_are_refused():
         compare_to_rank(np.array([1, np.nan, 0.5]), np.ones(3))
     with pytest.raises(UnfitRecordingError):
         compare_to_rank(np.ones(1), np.ones(1))
-
-
-def test_holm_is_the_textbook():
-    found = holm(np.array([0.04, 0.01, np.nan, 0.03, 0.005]))
-    np.testing.assert_allclose(found, [0.06, 0.03, np.nan, 0.06, 0.02])
-    assert np.isnan(holm(np.array([np.nan]))).all()
-
-
-@given(p=st.lists(st.floats(0, 1), min_size=1, max_size=12))
-def test_holm_lies_between_none_and_bonferroni(p):
-    values = np.array(p)
-    adjusted = holm(values)
-    assert (adjusted >= values).all()
-    assert (adjusted <= np.minimum(values * len(values), 1) + 1e-15).all()
-    order = np.argsort(values, kind="stable")
-    assert (np.diff(adjusted[order]) >= 0).all()
 
 
 def test_subjects_may_lack_labels_and_have_names(rdms):
