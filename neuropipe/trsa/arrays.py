@@ -49,6 +49,25 @@ def subject_arrays(found: Sequence[Representations], comparison: str) -> xr.Data
     return xr.DataTree.from_dict({f"set{k + 1}": one for k, one in enumerate(sets)})
 
 
+def _maps(found: Representations) -> xr.Dataset:
+    """RDMs over time; scores and mean dissimilarity about every unit."""
+    arrays: dict[str, Any] = {}
+    coords: dict[str, Any] = {}
+    if found.course is not None:
+        arrays["course_dissimilarity"] = (("time", "pair"), found.course.rdms.dissimilarities)
+        arrays["course_to_whole"] = ("time", found.course.to_whole)
+        coords["time"] = ("time", found.course.rdms.table["time"].to_numpy(), {"units": "s"})
+        if found.course.models:
+            arrays["course_score"] = (("time", "model"), found.course.scores)
+    if found.places is not None:
+        for name, values in found.places.centres.items():
+            kept = values.to_numpy()
+            arrays[f"centre_{name}"] = ("centre", kept.astype(object) if name == "unit" else kept)
+        if found.places.models:
+            arrays["centre_score"] = (("centre", "model"), found.places.scores)
+    return xr.Dataset(arrays, coords=coords)
+
+
 def _dataset(found: Representations, comparison: str) -> xr.Dataset:
     responses = found.responses
     names = np.array(found.rdms.conditions, dtype=object)
@@ -90,6 +109,7 @@ def _dataset(found: Representations, comparison: str) -> xr.Dataset:
         data["score_dropped"] = (("n_dropped", "model"), found.controls.dropped)
         data = data.assign_coords(n_dropped=list(N_DROPPED))
         data.attrs["nuisances"] = ", ".join(found.controls.nuisances)
+    data = data.merge(_maps(found))
     if found.regions[0].homology:
         data = data.merge(_homology(found.regions))
     return data

@@ -293,8 +293,8 @@ def subject_warnings(found: Sequence[Representations], settings: TrsaSettings) -
             said.append("There is one fold: nothing tells whether the RDM would come out again.")
         elif halves.p > settings.alpha:
             said.append(
-                f"The RDM of all units does not repeat in halves of the data (p {halves.p:.2g}): "
-                "neither models nor its topology mean anything."
+                f"The RDM of all units does not repeat in halves of the data beyond chance (p "
+                f"{halves.p:.2g}): trust neither models nor its shape."
             )
         if one.geometry is not None and one.geometry.features is not None:
             said += [one.geometry.features.caution] * bool(one.geometry.features.caution)

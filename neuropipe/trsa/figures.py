@@ -14,6 +14,7 @@ from neuropipe.plotting import ACCENT, CYCLE, FAINT, INK, MUTED, SEQUENTIAL, new
 from neuropipe.results import ResultFigure
 from neuropipe.trsa.controls import N_DROPPED
 from neuropipe.trsa.figures_geometry import geometry_figure
+from neuropipe.trsa.figures_maps import course_figure, places_figure
 from neuropipe.trsa.figures_parts import (
     Groups,
     aligned_maps,
@@ -62,6 +63,8 @@ def subject_figures(found: Sequence[Representations], settings: TrsaSettings) ->
                 _map_figure(one, groups, settings.seed),
                 _model_figure(one, settings),
                 _control_figure(one, settings),
+                places_figure(one.places, one.measure, settings.comparison),
+                course_figure(one.course, settings.comparison),
                 _shape_figure(one, settings),
                 geometry_figure(one.geometry),
             ]

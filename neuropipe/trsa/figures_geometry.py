@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["geometry_figure"]
 
+_MOST_FACTORS = 4
+
 
 def geometry_figure(geometry: GeometrySummary | None) -> ResultFigure | None:
     """Abstraction of binary factors, and variance beside decodability of features.
@@ -36,7 +38,9 @@ def geometry_figure(geometry: GeometrySummary | None) -> ResultFigure | None:
     panels = [*(["abstraction"] if abstract else []), *(["features"] if geometry.features else [])]
     if not panels:
         return None
-    figure = new_figure(2.8, 7.2 if len(panels) == 2 else 5.0)
+    n_rows = 3 * min(len(geometry.factors), _MOST_FACTORS) + (geometry.shattering is not None)
+    height = 2.8 if geometry.features else 0.9 + 0.26 * n_rows
+    figure = new_figure(height, 7.2 if len(panels) == 2 else 5.0)
     axes = dict(zip(panels, np.atleast_1d(figure.subplots(1, len(panels))), strict=True))
     words = []
     if "abstraction" in axes:
@@ -66,7 +70,7 @@ def geometry_figure(geometry: GeometrySummary | None) -> ResultFigure | None:
 
 def _abstraction(ax: Axes, geometry: GeometrySummary) -> None:
     rows: list[tuple[str, Measure]] = []
-    for factor in geometry.factors[:4]:
+    for factor in geometry.factors[:_MOST_FACTORS]:
         rows += [
             (f"{factor.name}: decoding", factor.decodability),
             (f"{factor.name}: CCGP", factor.generalisation),

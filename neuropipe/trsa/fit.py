@@ -20,7 +20,8 @@ from neuropipe.trsa.geometry.summary import describe
 from neuropipe.trsa.image_models import image_rdms, read_images
 from neuropipe.trsa.inference.evaluation import Evaluation, evaluate
 from neuropipe.trsa.inference.models import fixed_models
-from neuropipe.trsa.model_rdms import category_rdms, known_models
+from neuropipe.trsa.maps import Course, Places, course, places
+from neuropipe.trsa.model_rdms import category_rdms, distinct_columns, known_models
 from neuropipe.trsa.patterns import Patterns
 from neuropipe.trsa.rdms import RDMs, concatenate
 from neuropipe.trsa.reliability import (
@@ -84,6 +85,10 @@ class Representations:
         Column ``name``.
     controls : ModelControls or None
         What is left of the models' scores over all units.
+    places : Places or None
+        RDMs about every unit, where a radius is set.
+    course : Course or None
+        RDMs over time, where a step is set.
     geometry : GeometrySummary or None
         Of all units; None where no condition has two trials.
     warnings : tuple of str
@@ -97,6 +102,8 @@ class Representations:
     regions: tuple[Region, ...]
     models: RDMs | None
     controls: ModelControls | None
+    places: Places | None
+    course: Course | None
     geometry: GeometrySummary | None
     warnings: tuple[str, ...]
     is_glm: bool = False
@@ -156,8 +163,8 @@ def _fitted(
     warnings += reason
     compared = _models(responses, settings.circular, models, of_images)
     parts = {ALL: patterns}
-    for name, places in responses.regions(settings).items():
-        parts[name] = patterns.of_channels(places)
+    for name, chosen in responses.regions(settings).items():
+        parts[name] = patterns.of_channels(chosen)
     rdms, regions = [], []
     for name, part in parts.items():
         try:
@@ -171,15 +178,19 @@ def _fitted(
             RDMs(rdm.dissimilarities, rdm.conditions, measure, pd.DataFrame({"region": [name]}))
         )
         regions.append(_region(name, part, rdms[-1], compared, settings))
+    joined = concatenate(rdms)
+    own = [recordings[name] for name in responses.recordings]
     return Representations(
         responses=responses,
         measure=measure,
-        rdms=concatenate(rdms),
+        rdms=joined,
         regions=tuple(regions),
         models=compared,
         controls=None
         if compared is None
         else model_controls(patterns, rdms[0], compared, settings.nuisances, settings.comparison),
+        places=places(responses, measure, compared, settings),
+        course=course(own, responses, measure, rdms[0], compared, settings),
         geometry=_geometry(responses, settings.seed),
         warnings=tuple(warnings),
         is_glm=recordings[responses.recordings[0]].modality == "fmri",
@@ -294,7 +305,7 @@ def _geometry(responses: Responses, seed: int) -> GeometrySummary | None:
         chosen = rng.choice(len(patterns.channels), _MOST_GEOMETRY, replace=False)
         patterns = patterns.of_channels(np.sort(chosen))
     values = patterns.values if patterns.noise is None else patterns.whitened().values
-    table = responses.conditions.reset_index(drop=True)
+    table = distinct_columns(responses.conditions).reset_index(drop=True)
     try:
         return describe(values, table if len(table.columns) else None, seed=seed)
     except NeuropipeError:

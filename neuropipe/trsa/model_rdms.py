@@ -14,7 +14,7 @@ from neuropipe.recording import MISSING
 from neuropipe.trsa.files.rdm_files import read_rdms
 from neuropipe.trsa.rdms import RDMs, concatenate
 
-__all__ = ["category_rdms", "known_models", "read_models"]
+__all__ = ["category_rdms", "distinct_columns", "known_models", "read_models"]
 
 
 def category_rdms(
@@ -27,7 +27,8 @@ def category_rdms(
     conditions : pandas.DataFrame
         Indexed by condition. Text, booleans and entries of two kinds are categories: 0 within, 1
         between; other numbers differ by the absolute difference. Columns that are unknown for some
-        conditions, or different for each of them as names are, make no model.
+        conditions, or different for each of them as names are, make no model; nor do columns that
+        repeat an earlier one.
     circular : mapping of str to float, optional
         Period of columns of numbers that come round: the shorter way counts.
 
@@ -37,7 +38,7 @@ def category_rdms(
         Items have the column ``name``; None where no column tells conditions apart.
     """
     found, names = [], []
-    for name in conditions:
+    for name in distinct_columns(conditions):
         values = conditions[name]
         unknown = values.isna() | values.astype(str).isin([MISSING, ""])
         if unknown.any() or not 1 < values.nunique() < len(values):
@@ -56,6 +57,32 @@ def category_rdms(
         return None
     table = pd.DataFrame({"name": names})
     return RDMs(np.stack(found), tuple(map(str, conditions.index)), "model", table)
+
+
+def distinct_columns(conditions: pd.DataFrame) -> pd.DataFrame:
+    """Leave out columns that part the conditions just as an earlier one does.
+
+    Parameters
+    ----------
+    conditions : pandas.DataFrame
+        Indexed by condition.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Numbers of more than two values are no categories: they stay, unless they are the same.
+    """
+    seen: set[bytes] = set()
+    kept = []
+    for name in conditions:
+        values = conditions[name]
+        ordered = pd.api.types.is_numeric_dtype(values) and values.nunique() > 2
+        codes = pd.factorize(values)[0]
+        key = (values.to_numpy(float) if ordered else codes.astype(np.int64)).tobytes()
+        if key not in seen:
+            kept.append(name)
+        seen.add(key)
+    return conditions[kept]
 
 
 def read_models(paths: Sequence[Path]) -> list[RDMs]:

@@ -43,6 +43,11 @@ class ResponseSettings(Settings):
         description="s; cut longer events (films, runs on a track) into stretches of this length, "
         "each a condition of its own",
     )  # fmt: skip
+    time_step: float | None = Field(
+        default=None, gt=0,
+        description="s; RDMs also in successive windows of this length within `window` (spikes, "
+        "calcium)",
+    )  # fmt: skip
     n_folds: int = Field(
         default=6, ge=2, le=100,
         description="folds for crossvalidation that the trials of a single run are parted into, in "
@@ -114,6 +119,11 @@ class TrsaSettings(Settings):
         description="column of the unit table whose entries are regions with RDMs of their own; "
         "auto: region, else network; none: all units together",
     )
+    searchlight: float | None = Field(
+        default=None, gt=0,
+        description="m; radius of neighbourhoods about every unit with a position that get RDMs "
+        "of their own (0.009 is usual for fMRI); null for none",
+    )  # fmt: skip
     min_units: int = Field(default=5, ge=2, description="fewer units of a region are left out")
     min_conditions: int = Field(
         default=4, ge=3, description="a recording with fewer conditions is refused"
@@ -160,4 +170,6 @@ class TrsaSettings(Settings):
         window = self.responses.window
         if window is not None and window[0] >= window[1]:
             raise ValueError("window is two times in s, the first before the second")
+        if self.responses.time_step is not None and window is None:
+            raise ValueError("time_step needs a window")
         return self

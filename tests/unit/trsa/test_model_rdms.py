@@ -34,11 +34,10 @@ def test_columns_become_models():
         index=list(NAMES),
     )
     found = category_rdms(table)
-    assert list(found.table["name"]) == ["kind", "alive", "size", "code"]
+    assert list(found.table["name"]) == ["kind", "size", "code"]  # alive parts them as kind does
     assert found.conditions == NAMES
-    kind, alive, size, code = found.dissimilarities
+    kind, size, code = found.dissimilarities
     np.testing.assert_array_equal(kind, [0, 1, 1, 1, 1, 0])
-    np.testing.assert_array_equal(alive, kind)
     np.testing.assert_allclose(size, [1, 8, 1, 7, 0, 7])
     np.testing.assert_array_equal(code, [1, 1, 0, 0, 1, 1])
     assert category_rdms(table[["path", "same"]]) is None
