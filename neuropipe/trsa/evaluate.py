@@ -18,7 +18,7 @@ __all__ = ["subject_facts", "subject_metrics", "subject_warnings"]
 
 _MOST_MODELS = 4
 _FEWEST_FOLDS = 3  # for an interval over folds
-_FOLDS = {"runs": "runs", "trials": "parts of one run", "repeats": "repeats"}
+_FOLDS = {"runs": "runs", "trials": "parts of one run", "repeats": "sets of repeats"}
 
 
 def subject_metrics(found: Sequence[Representations], settings: TrsaSettings) -> list[Metric]:
@@ -255,6 +255,11 @@ def _beside_null(
     )
 
 
+def _count(n: int, noun: str) -> str:
+    first, *rest = noun.split(" ", 1)
+    return " ".join([str(n), first.removesuffix("s") if n == 1 else first, *rest])
+
+
 def subject_facts(found: Sequence[Representations]) -> dict[str, str]:
     """Short facts for the overview.
 
@@ -271,7 +276,7 @@ def subject_facts(found: Sequence[Representations]) -> dict[str, str]:
             f"{len(patterns.conditions)} conditions x {len(patterns.channels)} units"
             + (f" in {n_regions} regions" if n_regions else "")
         )
-        facts[f"folds{suffix}"] = f"{len(patterns.folds)} {_FOLDS[one.responses.folds]}"
+        facts[f"folds{suffix}"] = _count(len(patterns.folds), _FOLDS[one.responses.folds])
         facts[f"dissimilarity{suffix}"] = one.measure
     return facts
 
