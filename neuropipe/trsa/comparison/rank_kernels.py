@@ -1,8 +1,9 @@
 """Compiled loops over weighted ranks: mid-ranks, concordance, and noise ceilings of rank measures.
 
 Axes: d draws, k or i RDMs, p pairs of conditions. Weights are how often each pair stands in a
-resample, 0 for pairs that are left out. Everything rests on one fixed sort order of each RDM.
-All kernels stand in one file because numba's cache on disk does not notice a change in another.
+resample: whole numbers, 0 for six of ten in a bootstrap, so a draw is first packed to the m pairs
+that it holds. All rests on one fixed sort order of each RDM. Twice a rank is a whole number, so
+sums are exact. All kernels stand in one file: numba's cache does not notice a change in another.
 """
 
 # What numpy's scalars are is numba's business here, and it checks it.
@@ -13,11 +14,20 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["RHO_A", "SPEARMAN", "TAU_A", "TAU_B", "ceiling_draws", "rank_draws", "tau_draws"]
+__all__ = [
+    "RHO_A",
+    "SPEARMAN",
+    "TAU_A",
+    "TAU_B",
+    "ceiling_draws",
+    "rank_draws",
+    "rank_products",
+    "tau_draws",
+]
 
 SPEARMAN, RHO_A, TAU_A, TAU_B = 0, 1, 2, 3
-_BITS = 9  # of a digit, when summed ranks are sorted
-_DIGITS = 1 << _BITS
+_DIGIT = 9  # bits, at most, when summed ranks are sorted
+_PLACE = 28  # bits that hold the place of what is sorted
 
 
 @njit(cache=True, nogil=True)
@@ -32,25 +42,117 @@ def rank_draws(order, starts, weights, ranks):
         Where a new value begins in that order.
     weights : array of shape (d, p)
     ranks : array of shape (d, k, p)
+        NaN where the weight is 0.
     """
+    n = order.shape[1]
+    place, packed, own = np.empty(n, np.int32), np.empty(n), np.empty(n)
+    kept, groups = np.empty(n + 1, np.int32), np.empty(n + 1, np.int32)
+    no_levels = np.empty(0, np.int64)
     for d in range(weights.shape[0]):
+        _pack(weights[d], place, packed)
         for k in range(order.shape[0]):
-            _mid_ranks(order[k], starts[k], weights[d], ranks[d, k])
+            _packed_ranks(order[k], starts[k], place, packed, kept, groups, own, no_levels)
+            for a in range(n):
+                ranks[d, k, a] = own[place[a]] if place[a] >= 0 else np.nan
 
 
 @njit(cache=True, nogil=True)
-def _mid_ranks(order, starts, weights, ranks):
-    n = len(order)
-    before, first = 0.0, 0
-    while first < n:
-        total, last = weights[order[first]], first + 1
-        while last < n and not starts[last]:
-            total += weights[order[last]]
+def rank_products(order, starts, weights, n_first, kind, products):
+    """Fill products (d, i, k) with Spearman's rho (or rho-a) of weighted values.
+
+    Parameters
+    ----------
+    order, starts : arrays of shape (i + k, p)
+        As in `rank_draws`; the first RDMs, then the second ones.
+    weights : array of shape (d, p)
+    n_first : int
+    kind : int
+        SPEARMAN or RHO_A.
+    products : array of shape (d, i, k)
+        NaN where a draw holds no pair, 0 where ranks have no spread.
+    """
+    n_rdms, n = order.shape
+    place, packed = np.empty(n, np.int32), np.empty(n)
+    kept, groups = np.empty(n + 1, np.int32), np.empty(n + 1, np.int32)
+    no_levels = np.empty(0, np.int64)
+    room, squares = np.empty(n_rdms * n), np.empty(n_rdms)
+    for d in range(weights.shape[0]):
+        m, total = _pack(weights[d], place, packed)
+        if m == 0:
+            products[d] = np.nan
+            continue
+        ranks = room[: n_rdms * m].reshape(n_rdms, m)
+        for k in range(n_rdms):
+            _packed_ranks(order[k], starts[k], place, packed, kept, groups, ranks[k], no_levels)
+            squares[k] = _centre(ranks[k], packed, total)
+        for i in range(n_first):
+            for b in range(m):
+                ranks[i, b] *= packed[b]
+        products[d] = np.dot(ranks[:n_first], ranks[n_first:].T)
+        for i in range(n_first):
+            for k in range(n_rdms - n_first):
+                products[d, i, k] = _scaled(
+                    products[d, i, k], squares[i], squares[n_first + k], total, kind
+                )
+
+
+@njit(cache=True, nogil=True)
+def _pack(weights, place, packed):
+    """Number the pairs a draw holds (-1: not held), and list their weights; how many, and sum."""
+    m, total = 0, 0.0
+    for a in range(len(weights)):
+        held = weights[a] > 0
+        place[a] = m if held else -1
+        packed[m if held else 0] = weights[a] if held else packed[0]
+        total += weights[a]
+        m += held
+    return m, total
+
+
+@njit(cache=True, nogil=True)
+def _packed_ranks(order, starts, place, weights, kept, groups, ranks, levels):
+    """Mid-ranks, and where asked for levels from 1, of the pairs that a draw holds."""
+    m, group = 0, 0
+    for a in range(len(order)):  # without a branch, which nobody could foretell
+        group += starts[a]
+        kept[m] = place[order[a]]
+        groups[m] = group
+        m += kept[m] >= 0
+    groups[m] = group + 1
+    before, first, level = 0.5, 0, 0
+    while first < m:
+        total, last = weights[kept[first]], first + 1
+        while groups[last] == groups[first]:
+            total += weights[kept[last]]
             last += 1
-        for a in range(first, last):
-            ranks[order[a]] = before + 0.5 * (total + 1)
+        level += 1
+        ranks[kept[first]] = before + 0.5 * total
+        for a in range(first + 1, last):
+            ranks[kept[a]] = before + 0.5 * total
+        for a in range(first, last if len(levels) else first):
+            levels[kept[a]] = level
         before += total
         first = last
+
+
+@njit(cache=True, nogil=True)
+def _centre(ranks, weights, total):
+    """Subtract the mean rank; give the weighted sum of squares."""
+    middle, square = 0.5 * (total + 1), 0.0
+    for b in range(len(ranks)):
+        ranks[b] -= middle
+        square += weights[b] * ranks[b] * ranks[b]
+    return square
+
+
+@njit(cache=True, nogil=True)
+def _scaled(product, square, other_square, total, kind):
+    scale = (total * total * total - total) / 12
+    if kind == SPEARMAN:
+        scale = np.sqrt(square) * np.sqrt(other_square)
+    if total <= 0:
+        return np.nan
+    return product / scale if scale > 0 else 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -139,143 +241,160 @@ def _up_to(tree, level):
 
 
 @njit(cache=True, nogil=True)
-def ceiling_draws(order, starts, levels, member, weights, counts, kind, ceilings):
-    """Fill ceilings (d, 2) with the lower and upper noise ceiling of every draw.
+def ceiling_draws(order, starts, member, weights, counts, kind, ceilings):
+    """Fill ceilings (w, d, 2) with the lower and upper noise ceiling of every draw.
 
     Parameters
     ----------
-    order, starts, levels : arrays of shape (k, p)
-        Sort order of each RDM, where new values begin in it, and levels as in `tau_draws`.
+    order, starts : arrays of shape (k, p)
+        As in `rank_draws`.
     member : array of int of shape (k,)
         Subject of each RDM.
-    weights : array of shape (d, p)
-    counts : array of shape (d, n_subjects)
-        How often each subject is drawn; at least two of them are.
+    weights : array of shape (d or 1, p)
+    counts : array of shape (w, d, n_subjects)
+        How often each subject is drawn, in each of w ways that share the draws of conditions; at
+        least two of them are.
     kind : int
         One of SPEARMAN, RHO_A, TAU_A, TAU_B.
-    ceilings : array of shape (d, 2)
+    ceilings : array of shape (w, d, 2)
     """
     n_rdms, n = order.shape
-    n_subjects = counts.shape[1]
-    ranks = np.zeros((n_rdms, n))
-    total, own = np.empty(n), np.empty(n)
-    kept, keys = np.empty(n, np.int64), np.empty(n, np.int64)
-    spare, places = np.empty(n, np.int64), np.empty(n, np.int64)
-    pool_order, pool_levels = np.empty(n, np.int64), np.empty(n, np.int64)
-    tree, sizes = np.zeros(n + 2), np.zeros(n + 2)
-    upper = np.empty(n_rdms)
-    for d in range(weights.shape[0]):
-        m = 0
+    place, packed = np.empty(n, np.int32), np.empty(n)
+    kept, groups = np.empty(n + 1, np.int32), np.empty(n + 1, np.int32)
+    ranks = np.empty((n_rdms, n))
+    levels = np.empty((n_rdms, n if kind >= TAU_A else 0), np.int64)
+    squares, upper = np.empty(n_rdms), np.empty(n_rdms)
+    everyone, others = np.empty(n), np.empty(n)
+    room = (
+        np.empty(n),
+        np.empty(n, np.int64),
+        np.empty(n, np.int64),
+        np.empty(1 << _DIGIT, np.int64),
+        np.empty(n, np.int64),
+        np.empty(n, np.int64),
+        np.empty(n + 2),
+        np.empty(n + 2),
+    )
+    m, total = 0, 0.0
+    for d in range(counts.shape[1]):
+        if d < weights.shape[0]:  # one row serves all draws
+            m, total = _pack(weights[d], place, packed)
+            for k in range(n_rdms):
+                _packed_ranks(order[k], starts[k], place, packed, kept, groups, ranks[k], levels[k])
+                squares[k] = _centre(ranks[k, :m], packed, total)
+        w = packed[:m]
+        for way in range(counts.shape[0]):
+            drawn = counts[way, d]
+            everyone[:m] = 0.0
+            for k in range(n_rdms):
+                _add(everyone[:m], ranks[k], drawn[member[k]])
+            square = _rank_pool(everyone[:m], w, total, kind, room)
+            for k in range(n_rdms):
+                upper[k] = _with_pool(square, ranks[k], levels[k], squares[k], w, total, kind, room)
+            lower_sum, upper_sum, n_drawn = 0.0, 0.0, 0
+            for s in range(len(drawn)):
+                if drawn[s] <= 0:
+                    continue
+                others[:m] = everyone[:m]
+                for k in range(n_rdms):
+                    if member[k] == s:
+                        _add(others[:m], ranks[k], -drawn[s])
+                square = _rank_pool(others[:m], w, total, kind, room)
+                low, high, n_own = 0.0, 0.0, 0
+                for k in range(n_rdms):
+                    if member[k] == s:
+                        low += _with_pool(
+                            square, ranks[k], levels[k], squares[k], w, total, kind, room
+                        )
+                        high += upper[k]
+                        n_own += 1
+                lower_sum += low / n_own
+                upper_sum += high / n_own
+                n_drawn += 1
+            ceilings[way, d, 0] = lower_sum / n_drawn
+            ceilings[way, d, 1] = upper_sum / n_drawn
+
+
+@njit(cache=True, nogil=True)
+def _add(pool, ranks, share):
+    for b in range(len(pool)):
+        pool[b] += share * ranks[b]
+
+
+@njit(cache=True, nogil=True)
+def _rank_pool(summed, weights, total, kind, room):
+    """Rank summed ranks: weighted centred ranks and their square, or order and levels."""
+    ranked, codes, spare, heads, order, levels, _, _ = room
+    n = len(summed)
+    codes = _sorted_codes(summed, codes, spare, heads)
+    if kind >= TAU_A:
+        level, last_key = 0, np.int64(-1)
         for a in range(n):
-            if weights[d, a] > 0:
-                kept[m] = a
-                m += 1
-        total[:] = 0.0
-        for k in range(n_rdms):
-            drawn = counts[d, member[k]]
-            if drawn > 0:
-                _mid_ranks(order[k], starts[k], weights[d], ranks[k])
-                for b in range(m):
-                    total[kept[b]] += drawn * ranks[k, kept[b]]
-        lower_sum, upper_sum, n_drawn = 0.0, 0.0, 0
-        _sort_pool(total, kept[:m], keys, spare, places, pool_order, pool_levels)
-        for k in range(n_rdms):
-            if counts[d, member[k]] > 0:
-                upper[k] = _alike(
-                    pool_order[:m], pool_levels, ranks[k], levels[k], weights[d], kind, tree, sizes
-                )
-        for s in range(n_subjects):
-            if counts[d, s] <= 0:
-                continue
-            own[:] = 0.0
-            for k in range(n_rdms):
-                if member[k] == s:
-                    for b in range(m):
-                        own[kept[b]] += counts[d, s] * ranks[k, kept[b]]
-            for b in range(m):
-                own[kept[b]] = total[kept[b]] - own[kept[b]]
-            _sort_pool(own, kept[:m], keys, spare, places, pool_order, pool_levels)
-            low, high, n_own = 0.0, 0.0, 0
-            for k in range(n_rdms):
-                if member[k] == s:
-                    low += _alike(
-                        pool_order[:m],
-                        pool_levels,
-                        ranks[k],
-                        levels[k],
-                        weights[d],
-                        kind,
-                        tree,
-                        sizes,
-                    )
-                    high += upper[k]
-                    n_own += 1
-            lower_sum += low / n_own
-            upper_sum += high / n_own
-            n_drawn += 1
-        ceilings[d, 0] = lower_sum / n_drawn
-        ceilings[d, 1] = upper_sum / n_drawn
-
-
-@njit(cache=True, nogil=True)
-def _sort_pool(pool, kept, keys, spare, places, order, levels):
-    """Sort summed ranks, by digits: they are multiples of one half, so that ties stay ties."""
-    n = len(kept)
-    largest = np.int64(0)
-    for b in range(n):
-        keys[b] = np.int64(np.rint(2 * pool[kept[b]]))
-        places[b] = kept[b]
-        largest = max(largest, keys[b])
-    counts = np.empty(_DIGITS + 1, np.int64)
-    shift = 0
-    while largest >> shift > 0:
-        counts[:] = 0
-        for b in range(n):
-            counts[((keys[b] >> shift) & (_DIGITS - 1)) + 1] += 1
-        for digit in range(_DIGITS):
-            counts[digit + 1] += counts[digit]
-        for b in range(n):
-            digit = (keys[b] >> shift) & (_DIGITS - 1)
-            spare[counts[digit]] = keys[b]
-            order[counts[digit]] = places[b]
-            counts[digit] += 1
-        keys[:n] = spare[:n]
-        places[:n] = order[:n]
-        shift += _BITS
-    level, last = 0, np.int64(-1)
-    for b in range(n):
-        if keys[b] != last:
-            level += 1
-            last = keys[b]
-        order[b] = places[b]
-        levels[places[b]] = level
-
-
-@njit(cache=True, nogil=True)
-def _alike(order, levels, ranks, own_levels, weights, kind, tree, sizes):
-    """Compare a sorted pool with ranks (or levels) of one RDM."""
-    if kind >= 2:
-        return _tau(order, levels, own_levels, weights, kind == 3, tree, sizes)
-    n = 0.0
-    for a in order:
-        n += weights[a]
-    middle = 0.5 * (n + 1)
-    product, pool_square, own_square, before, first = 0.0, 0.0, 0.0, 0.0, 0
-    while first < len(order):
-        last, size, moment = first, 0.0, 0.0
-        while last < len(order) and levels[order[last]] == levels[order[first]]:
-            a = order[last]
-            own = ranks[a] - middle
-            size += weights[a]
-            moment += weights[a] * own
-            own_square += weights[a] * own * own
+            key = codes[a] >> _PLACE
+            level += key != last_key
+            last_key = key
+            order[a] = codes[a] & ((1 << _PLACE) - 1)
+            levels[order[a]] = level
+        return 0.0
+    before, first, square = -0.5 * total, 0, 0.0
+    while first < n:
+        place, key = codes[first] & ((1 << _PLACE) - 1), codes[first] >> _PLACE
+        size, last = weights[place], first + 1
+        while last < n and codes[last] >> _PLACE == key:
+            size += weights[codes[last] & ((1 << _PLACE) - 1)]
             last += 1
-        rank = before + 0.5 * (size + 1) - middle
-        product += rank * moment
-        pool_square += size * rank * rank
+        rank = before + 0.5 * size
+        ranked[place] = weights[place] * rank
+        for a in range(first + 1, last):
+            place = codes[a] & ((1 << _PLACE) - 1)
+            ranked[place] = weights[place] * rank
+        square += size * rank * rank
         before += size
         first = last
-    if kind == 1:
-        return 12 * product / (n * n * n - n)
-    scale = pool_square * own_square
-    return product / np.sqrt(scale) if scale > 0 else 0.0
+    return square
+
+
+@njit(cache=True, nogil=True)
+def _sorted_codes(summed, codes, spare, heads):
+    """Sort by digits, with the place in the lowest bits: twice a sum is a whole number."""
+    n = len(summed)
+    if n == 0:
+        return codes
+    least = largest = np.int64(np.rint(2 * summed[0]))
+    for b in range(n):
+        codes[b] = np.int64(np.rint(2 * summed[b]))
+        least, largest = min(least, codes[b]), max(largest, codes[b])
+    for b in range(n):
+        codes[b] = (codes[b] - least) << _PLACE | b
+    n_bits = 0
+    while (largest - least) >> n_bits > 0:
+        n_bits += 1
+    n_passes = -(-n_bits // _DIGIT)
+    width = -(-n_bits // n_passes) if n_passes else 0
+    for digit in range(n_passes):
+        shift, mask = _PLACE + digit * width, (1 << width) - 1
+        heads[: mask + 1] = 0
+        for b in range(n):
+            heads[(codes[b] >> shift) & mask] += 1
+        upto = 0
+        for value in range(mask + 1):
+            upto, heads[value] = upto + heads[value], upto
+        for b in range(n):
+            value = (codes[b] >> shift) & mask
+            spare[heads[value]] = codes[b]
+            heads[value] += 1
+        codes, spare = spare, codes
+    return codes
+
+
+@njit(cache=True, nogil=True)
+def _with_pool(pool_square, ranks, levels, square, weights, total, kind, room):
+    """Compare the ranked pool with one RDM's centred ranks (or levels)."""
+    ranked, _, _, _, order, pool_levels, tree, sizes = room
+    n = len(weights)
+    if kind >= TAU_A:
+        return _tau(order[:n], pool_levels, levels, weights, kind == TAU_B, tree, sizes)
+    product = 0.0
+    for b in range(n):
+        product += ranked[b] * ranks[b]
+    return _scaled(product, pool_square, square, total, kind)

@@ -40,6 +40,7 @@ RANKED = ("spearman", "rho-a", "tau-a", "tau-b")
 CENTRED = ("corr", "corr_cov", *RANKED)
 
 _MEMORY = 2e8  # bytes of the arrays of one chunk of draws
+_COLUMNS = 256  # of one matrix product
 _CONSTANT = 1e-12  # share of the mean square below which a variance is rounding
 
 
@@ -69,8 +70,14 @@ def pair_weights(counts: np.ndarray) -> np.ndarray:
         ``k_i k_j``: pairs of a condition with itself are no pairs.
     """
     drawn = np.asarray(counts, dtype=np.float64)
-    rows, columns = np.triu_indices(drawn.shape[-1], 1)
-    return np.asarray(drawn[..., rows] * drawn[..., columns])
+    n = drawn.shape[-1]
+    weights = np.empty((*drawn.shape[:-1], n * (n - 1) // 2))
+    first = 0
+    for c in range(n - 1):  # products of slices are much faster than indices of all pairs
+        last = first + n - 1 - c
+        np.multiply(drawn[..., c, None], drawn[..., c + 1 :], out=weights[..., first:last])
+        first = last
+    return weights
 
 
 def sort_orders(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -82,7 +89,7 @@ def sort_orders(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
     Returns
     -------
-    order : array of int of shape (n_rdms, n_pairs)
+    order : array of int32 of shape (n_rdms, n_pairs)
     starts : array of bool of shape (n_rdms, n_pairs)
         Where in that order a new value begins; equal values are ties.
     levels : array of int of shape (n_rdms, n_pairs)
@@ -94,7 +101,7 @@ def sort_orders(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     starts[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
     levels = np.empty(order.shape, dtype=np.int64)
     np.put_along_axis(levels, order, np.cumsum(starts, axis=1), axis=1)
-    return order, starts, levels
+    return order.astype(np.int32), starts, levels  # half the memory is twice as near
 
 
 def weighted_ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -110,7 +117,7 @@ def weighted_ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     -------
     array of shape (n_draws, n_rdms, n_pairs)
         Ranks from 1 to the sum of weights, ties (copies of a pair among them) share the middle
-        one; meaningless where the weight is 0.
+        one; NaN where the weight is 0.
     """
     from neuropipe.trsa.comparison.rank_kernels import rank_draws
 
@@ -178,16 +185,15 @@ def weighted_compare(
         def fill(part: slice) -> None:
             tau_draws(order, levels, others, used[part], measure == "tau-b", result[part])
     else:
-        from neuropipe.trsa.comparison.rank_kernels import rank_draws
+        from neuropipe.trsa.comparison import rank_kernels as kernels
 
-        both = sort_orders(np.concatenate([one, two]))
+        order, starts, _ = sort_orders(np.concatenate([one, two]))
+        kind = kernels.RHO_A if measure == "rho-a" else kernels.SPEARMAN
 
         def fill(part: slice) -> None:
-            ranks = np.empty((len(used[part]), *both[0].shape))
-            rank_draws(both[0], both[1], used[part], ranks)
-            result[part] = _rank_products(ranks, used[part], len(one), measure)
+            kernels.rank_products(order, starts, used[part], len(one), kind, result[part])
 
-    in_chunks(fill, len(used), 8 * 2 * (len(one) + len(two)) * used.shape[1])
+    in_chunks(fill, len(used), 1)
     return result
 
 
@@ -269,20 +275,24 @@ def in_chunks(fill: Callable[[slice], None], n_draws: int, bytes_per_draw: float
 
 
 def _products(one: np.ndarray, two: np.ndarray, weights: np.ndarray, centred: bool) -> np.ndarray:
-    """Weighted cosine or correlation: one matrix product a RDM of the smaller side."""
-    if len(one) > len(two):
-        return np.swapaxes(_products(two, one, weights, centred), 1, 2)
+    """Weighted cosine or correlation, by matrix products of weights with products of RDMs."""
     same = one is two
     if centred:  # values of mean 0 and variance 1 lose nothing when weighted means leave them
         one = standardised(one)
         two = one if same else standardised(two)
     cross = np.empty((len(weights), len(one), len(two)))
-    for k, row in enumerate(one):
-        first = k if same else 0
-        cross[:, k, first:] = weights @ (row * two[first:]).T
-        if same:
-            cross[:, k:, k] = cross[:, k, k:]
-    squares = [weights @ (values**2).T for values in (one, two)]
+    rows, columns = (
+        np.triu_indices(len(one)) if same else np.indices(cross.shape[1:]).reshape(2, -1)
+    )
+    size = int(max(1, min(_COLUMNS, _MEMORY // (8 * max(len(weights), one.shape[1], 1)))))
+    for first in range(0, len(rows), size):
+        i, k = rows[first : first + size], columns[first : first + size]
+        cross[:, i, k] = weights @ (one[i] * two[k]).T
+    if same:
+        cross[:, columns, rows] = cross[:, rows, columns]
+        squares = [np.diagonal(cross, axis1=1, axis2=2)] * 2
+    else:
+        squares = [weights @ (values**2).T for values in (one, two)]
     if centred:
         total = weights.sum(axis=1, keepdims=True)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -295,20 +305,6 @@ def _products(one: np.ndarray, two: np.ndarray, weights: np.ndarray, centred: bo
         ]
     scale = np.sqrt(squares[0])[:, :, None] * np.sqrt(squares[1])[:, None, :]
     return _ratio(cross, scale, weights)
-
-
-def _rank_products(
-    ranks: np.ndarray, weights: np.ndarray, n_first: int, measure: str
-) -> np.ndarray:
-    """Spearman's rho or rho-a of ranks (d, i + k, p); the ranks are changed."""
-    total = weights.sum(axis=1)[:, None, None]
-    ranks -= 0.5 * (total + 1)
-    one, two = ranks[:, :n_first], ranks[:, n_first:]
-    cross = np.matmul(one * weights[:, None, :], two.transpose(0, 2, 1))
-    if measure == "rho-a":
-        return _ratio(12 * cross, total**3 - total, weights)
-    squares = np.sqrt(np.einsum("dkp,dkp,dp->dk", ranks, ranks, weights, optimize=True))
-    return _ratio(cross, squares[:, :n_first, None] * squares[:, None, n_first:], weights)
 
 
 def _ratio(cross: np.ndarray, scale: np.ndarray, weights: np.ndarray) -> np.ndarray:

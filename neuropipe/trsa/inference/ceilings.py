@@ -50,7 +50,7 @@ def pooled(
     Returns
     -------
     array of shape (n_pairs,)
-        NaN where a pair is unknown.
+        NaN where a pair is unknown; for rank measures also where its weight is 0.
     """
     known = known_pairs(values)
     x = values[:, known]
@@ -144,7 +144,7 @@ def ceiling_draws(
         alike = weighted_compare(values, values, pair_weights(conditions), measure)
         found = [_from_products(alike, member, way) for way in ways]
     elif measure in RANKED:
-        found = [_from_ranks(values, member, way, conditions, measure) for way in ways]
+        found = list(_from_ranks(values, member, ways, conditions, measure))
     else:
         blanked = np.where(known_pairs(values), values, np.nan)
         found = []
@@ -185,17 +185,15 @@ def _applied(alike: np.ndarray, share: np.ndarray) -> np.ndarray:
 
 def _divided(products: np.ndarray, squares: np.ndarray) -> np.ndarray:
     size = np.sqrt(np.maximum(squares, 0.0))
-    ratio: np.ndarray = np.divide(products, size, out=np.zeros(products.shape), where=size > 0)
+    nothing = np.where(np.isnan(size), np.nan, 0.0)  # a draw without pairs is unknown
+    ratio: np.ndarray = np.divide(products, size, out=nothing, where=size > 0)
     return ratio
 
 
 def _from_ranks(
-    values: np.ndarray,
-    member: np.ndarray,
-    subjects: np.ndarray,
-    conditions: np.ndarray,
-    measure: str,
+    values: np.ndarray, member: np.ndarray, ways: np.ndarray, conditions: np.ndarray, measure: str
 ) -> np.ndarray:
+    """Ceilings of rank measures, (w, d, 2), for ways (w, d, s) that share draws (d or 1, n)."""
     from neuropipe.trsa.comparison import rank_kernels as kernels
 
     kind = {
@@ -205,21 +203,19 @@ def _from_ranks(
         "tau-b": kernels.TAU_B,
     }[measure]
     known = known_pairs(values)
-    order, starts, levels = sort_orders(values[:, known])
-    counts = np.ascontiguousarray(subjects)
-    ceilings = np.empty((len(counts), 2))
+    order, starts, _ = sort_orders(values[:, known])
+    ceilings = np.empty((*ways.shape[:2], 2))
 
     def fill(part: slice) -> None:
         rows = conditions if len(conditions) == 1 else conditions[part]
-        weights = pair_weights(rows)[:, known]
-        weights = np.ascontiguousarray(
-            np.broadcast_to(weights, (len(counts[part]), weights.shape[1]))
-        )
+        weights = np.ascontiguousarray(pair_weights(rows)[:, known])
+        found = np.empty((len(ways), len(ways[0, part]), 2))
         kernels.ceiling_draws(
-            order, starts, levels, member, weights, counts[part], kind, ceilings[part]
+            order, starts, member, weights, np.ascontiguousarray(ways[:, part]), kind, found
         )
+        ceilings[:, part] = found
 
-    in_chunks(fill, len(counts), 16.0 * len(known))
+    in_chunks(fill, ways.shape[1], 16.0 * len(known))
     return ceilings
 
 

@@ -254,7 +254,7 @@ def evaluate(
         p_fdr=false_discovery(differences.p_value),
         p_permutation=p_alone,
         p_permutation_any=p_any,
-        percentiles=np.quantile(shown[:, :n_models], [0.025, 0.975], axis=0).T,
+        percentiles=np.nanquantile(shown[:, :n_models], [0.025, 0.975], axis=0).T,
         n_pairs=int(np.isfinite(values[0]).sum()),
         n_redrawn=draws.n_redrawn,
     )
@@ -266,7 +266,10 @@ def _variance(
     """Variance of contrasts of models and ceilings (c, n_models + 2) in new data."""
 
     def spread(draws: np.ndarray) -> np.ndarray:
-        return np.asarray((np.nan_to_num(draws) @ contrasts.T).var(axis=0, ddof=1))
+        # The ceilings of one subject are unknown in all draws; a draw without a pair tells nothing.
+        known = np.where(np.isnan(draws).all(axis=0), 0.0, draws)
+        known = known[np.isfinite(known).all(axis=1)]
+        return np.asarray((known @ contrasts.T).var(axis=0, ddof=1))
 
     subjects, conditions, both = drawn.by_subjects, drawn.by_conditions, drawn.by_both
     if subjects is not None and conditions is not None and both is not None:

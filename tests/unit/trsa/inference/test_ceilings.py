@@ -72,6 +72,40 @@ def test_one_row_of_conditions_serves_all_draws(seed, measure):
     )
 
 
+@pytest.mark.parametrize("measure", [*FAST, "corr_cov"])
+def test_ways_to_draw_subjects_share_the_draws_of_conditions(measure):
+    values, member = data(11, 5), np.array([0, 1, 1, 2, 3])
+    subjects, conditions = drawn(12, 4, 5)
+    ways = np.stack([subjects, np.ones_like(subjects), subjects[::-1]])
+    found = ceiling_draws(values, member, ways, conditions, measure)
+    alone = [ceiling_draws(values, member, way, conditions, measure) for way in ways]
+    np.testing.assert_array_equal(found, alone)
+
+
+@pytest.mark.parametrize("measure", ["spearman", "rho-a", "tau-a", "tau-b"])
+@pytest.mark.parametrize("n_subjects", [2, 60])
+def test_sums_of_many_or_extreme_ranks_are_sorted_well(measure, n_subjects):
+    rng = np.random.default_rng(13)
+    values = rng.random((n_subjects, N_PAIRS))
+    values[:, 3] = -9.0  # the least in all subjects: far from all other sums
+    values[:, 5:7] = 9.0
+    counts, once = np.ones((1, n_subjects), dtype=int), np.full((1, N_CONDITIONS), 7)
+    found = ceiling_draws(values, np.arange(n_subjects), counts, once, measure)[0]
+    repeated = resampled(values, once[0])
+    expected = spelt_out(repeated, np.arange(n_subjects), counts[0], measure)
+    np.testing.assert_allclose(found, expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("measure", FAST)
+def test_draws_without_a_known_pair_have_no_ceiling(measure):
+    values = data(14, 3)
+    values[1, 0] = np.nan  # of the first two conditions
+    conditions = np.array([[4, 4, 0, 0, 0, 0, 0, 0]])
+    assert np.isnan(
+        ceiling_draws(values, np.arange(3), np.ones((1, 3), dtype=int), conditions, measure)
+    ).all()
+
+
 @pytest.mark.parametrize("measure", FAST)
 def test_the_lower_ceiling_lies_below_the_upper(measure):
     lower, upper = noise_ceiling(data(3, 8), measure)

@@ -7,8 +7,9 @@ from neuropipe.errors import InputError, SettingsError, UnfitRecordingError
 from neuropipe.trsa.comparison.compare import compare
 from neuropipe.trsa.comparison.weighted import compare_draws
 from neuropipe.trsa.inference.ceilings import noise_ceiling
-from neuropipe.trsa.inference.evaluation import evaluate
+from neuropipe.trsa.inference.evaluation import _variance, evaluate
 from neuropipe.trsa.inference.models import FixedModel, InterpolateModel, SelectModel, WeightedModel
+from neuropipe.trsa.inference.scoring import Bootstraps
 from neuropipe.trsa.rdms import RDMs
 
 
@@ -163,6 +164,28 @@ def test_unknown_pairs_are_left_out_of_everything():
                          np.ones((1, 12)), "spearman")[0]  # fmt: skip
     np.testing.assert_allclose(result.scores, once)
     assert np.isfinite(result.p_permutation).all()
+
+
+def test_draws_that_hold_no_known_pair_say_nothing():
+    draws = np.random.default_rng(2).random((40, 4))
+    gaps = np.insert(draws, [0, 7, 20], np.nan, axis=0)
+    contrasts = np.array([[1.0, -1, 0, 0], [1, 0, -1, 0]])
+    found, expected = (
+        _variance(Bootstraps(None, rows, None), contrasts, 1, 12) for rows in (gaps, draws)
+    )
+    np.testing.assert_allclose(found, expected)
+
+
+def test_conditions_without_known_pairs_leave_numbers():
+    models, rdms, _ = study(n_conditions=4)
+    values = rdms.dissimilarities.copy()
+    values[0, [0, 1, 3]] = np.nan  # draws of the first three conditions hold no known pair
+    result = evaluate(
+        models, RDMs(values, rdms.conditions, items=rdms.table), measure="corr", n_bootstrap=50
+    )
+    assert result.n_pairs == 3
+    assert np.isfinite(result.differences.standard_error).all()
+    assert np.isfinite(result.percentiles).all()
 
 
 def test_too_few_known_pairs_are_refused():
