@@ -161,14 +161,15 @@ def checks(*, full: bool = False) -> list[Check]:
     return found
 
 
-def _evaluated(study: Study, new: New, measure: str, n_bootstrap: int) -> Evaluation:
+def _evaluated(study: Study, new: New, measure: str, n_bootstrap: int, seed: int) -> Evaluation:
+    """Evaluate with draws of the study's own: shared ones would err alike in all studies."""
     items = pd.DataFrame({"subject": range(len(study.data))})
     names = tuple(str(k) for k in range(n_conditions_of(study.data.shape[1])))
     rows = zip(("first", "second", "truth"), (*study.models, study.truth), strict=True)
     models = [FixedModel(name, values) for name, values in rows]
     rdms = RDMs(study.data, names, "euclidean", items)
     return evaluate(
-        models, rdms, measure=measure, new=new, n_bootstrap=n_bootstrap, n_permutations=0
+        models, rdms, measure=measure, new=new, n_bootstrap=n_bootstrap, n_permutations=0, seed=seed
     )
 
 
@@ -184,11 +185,11 @@ def subject_rates(
         ``sqrt(n / (n - 1))`` against the t quantile; ``percentile``: 0 outside the central 95 %.
     """
     rng = np.random.default_rng(seed)
-    counts = bootstrap_weights(N_SUBJECTS, 1000, rng) / N_SUBJECTS
     hits = {"t": 0, "bootstrap": 0, "percentile": 0}
-    for _ in range(n_studies):
+    for k in range(n_studies):
         study = fixed_stimuli(rng, n_conditions)
-        result = _evaluated(study, "subjects", measure, 2)
+        result = _evaluated(study, "subjects", measure, 2, k)
+        counts = bootstrap_weights(N_SUBJECTS, 1000, rng) / N_SUBJECTS
         difference = result.scores[0] - result.scores[1]
         draws = counts @ difference
         error = draws.std(ddof=1) * np.sqrt(N_SUBJECTS / (N_SUBJECTS - 1))
@@ -214,11 +215,11 @@ def stimulus_rates(
     rng = np.random.default_rng(seed)
     hits = dict.fromkeys(_DESIGNS, 0)
     ceilings = []
-    for _ in range(n_studies):
+    for k in range(n_studies):
         study = new_stimuli(rng, n_conditions)
         for new in _DESIGNS:
             n_draws = 2 if new == "subjects" else n_bootstrap
-            result = _evaluated(study, new, measure, n_draws)
+            result = _evaluated(study, new, measure, n_draws, k)
             hits[new] += int(result.differences.p_value[0] < LEVEL)
             if new == "both" and result.ceiling is not None:
                 top = result.ceiling
