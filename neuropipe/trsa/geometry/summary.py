@@ -45,7 +45,8 @@ __all__ = ["describe"]
 MAX_CONDITIONS = 16
 #: Dichotomies that shattering looks at; more are drawn from.
 MAX_DICHOTOMIES = 200
-#: Values beyond which a feature is a name of the condition rather than a category.
+#: Values beyond which a feature is a name of the condition rather than a category; as are words
+#: that differ for each of them.
 MAX_CATEGORIES = 20
 #: Conditions below which neighbours tell nothing of the dimension.
 MIN_NEIGHBOURS = 40
@@ -235,7 +236,7 @@ def _features(
         text = not pd.api.types.is_numeric_dtype(column)
         if column.isna().any() or column.nunique() < 2:
             notes.append(f"feature {name}: a value is missing, or all are the same")
-        elif text and column.nunique() > MAX_CATEGORIES:
+        elif text and column.nunique() > min(MAX_CATEGORIES, len(column) - 1):
             notes.append(f"feature {name}: {column.nunique()} names are no categories")
         else:
             usable.append(name)
