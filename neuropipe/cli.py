@@ -516,7 +516,9 @@ def report_home(
 
 @app.command()
 def validate(
-    name: Annotated[str, typer.Argument(help="simulate, connectivity, brainmae or connectome.")],
+    name: Annotated[
+        str, typer.Argument(help="simulate, connectivity, brainmae, connectome, trsa or geometry.")
+    ],
     output: Annotated[Path | None, typer.Option(help="JSON file for the figures.")] = None,
     full: Annotated[bool, typer.Option("--full", help="The long proofs too.")] = False,
 ) -> None:

@@ -15,6 +15,12 @@ from neuropipe.atomic import atomic_file
 from neuropipe.errors import SettingsError
 from neuropipe.stats.checks import Check
 
+_GEOMETRY = (
+    "neuropipe.trsa.geometry.proofs.abstraction",
+    "neuropipe.trsa.geometry.proofs.laziness",
+    "neuropipe.trsa.geometry.proofs.features",
+)
+
 #: Modules whose `checks()` make up each proof.
 PROOFS = {
     "simulate": (
@@ -38,6 +44,14 @@ PROOFS = {
         "neuropipe.connectome.proofs.graphs",
         "neuropipe.connectome.proofs.ablations",
     ),
+    "trsa": (
+        "neuropipe.trsa.proofs.shapes",
+        "neuropipe.trsa.proofs.identification",
+        "neuropipe.trsa.proofs.estimators",
+        "neuropipe.trsa.proofs.inference",
+        *_GEOMETRY,
+    ),
+    "geometry": _GEOMETRY,
 }
 
 
