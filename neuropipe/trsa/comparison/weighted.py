@@ -280,38 +280,36 @@ def _products(one: np.ndarray, two: np.ndarray, weights: np.ndarray, centred: bo
     if centred:  # values of mean 0 and variance 1 lose nothing when weighted means leave them
         one = standardised(one)
         two = one if same else standardised(two)
-    cross = np.empty((len(weights), len(one), len(two)))
-    rows, columns = (
-        np.triu_indices(len(one)) if same else np.indices(cross.shape[1:]).reshape(2, -1)
-    )
-    size = int(max(1, min(_COLUMNS, _MEMORY // (8 * max(len(weights), one.shape[1], 1)))))
+    shape = len(one), len(two)
+    rows, columns = np.triu_indices(len(one)) if same else np.indices(shape).reshape(2, -1)
+    cross = np.empty((len(rows), len(weights)))  # one row for each two RDMs
+    size = int(max(1, min(_COLUMNS, _MEMORY // (8 * max(one.shape[1], 1)))))
     for first in range(0, len(rows), size):
         i, k = rows[first : first + size], columns[first : first + size]
-        cross[:, i, k] = weights @ (one[i] * two[k]).T
+        np.matmul(one[i] * two[k], weights.T, out=cross[first : first + size])
     if same:
-        cross[:, columns, rows] = cross[:, rows, columns]
-        squares = [np.diagonal(cross, axis1=1, axis2=2)] * 2
+        squares = [cross[rows == columns]] * 2
     else:
-        squares = [weights @ (values**2).T for values in (one, two)]
+        squares = [values**2 @ weights.T for values in (one, two)]
     if centred:
-        total = weights.sum(axis=1, keepdims=True)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            means = [weights @ values.T / total for values in (one, two)]
-        cross = cross - total[:, :, None] * means[0][:, :, None] * means[1][:, None, :]
-        spread = [s - total * m**2 for s, m in zip(squares, means, strict=True)]
+        total = np.maximum(weights.sum(axis=1), 1.0)
+        sums = [one @ weights.T]
+        sums.append(sums[0] if same else two @ weights.T)
+        cross -= sums[0][rows] * (sums[1] / total)[columns]
+        spread = [s - m**2 / total for s, m in zip(squares, sums, strict=True)]
         # A RDM that is constant in a draw has no variance beyond rounding.
         squares = [
             np.where(v > _CONSTANT * s, v, 0.0) for v, s in zip(spread, squares, strict=True)
         ]
-    scale = np.sqrt(squares[0])[:, :, None] * np.sqrt(squares[1])[:, None, :]
-    return _ratio(cross, scale, weights)
-
-
-def _ratio(cross: np.ndarray, scale: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Divide; without spread a similarity is 0, without pairs it is unknown."""
+    lengths = [np.sqrt(values) for values in squares]
+    scale = lengths[0][rows] * lengths[1][columns]
     ratio: np.ndarray = np.divide(cross, scale, out=np.zeros(cross.shape), where=scale > 0)
-    ratio[~(weights > 0).any(axis=1)] = np.nan
-    return ratio
+    ratio[:, ~(weights > 0).any(axis=1)] = np.nan
+    place = np.empty(shape, dtype=np.intp)
+    place[rows, columns] = np.arange(len(rows))
+    if same:
+        place[columns, rows] = place[rows, columns]
+    return np.ascontiguousarray(ratio.T)[:, place]
 
 
 def standardised(values: np.ndarray) -> np.ndarray:
