@@ -35,8 +35,7 @@ FAST = {
     "topology": {"n_null": 19, "step": 0.1, "n_cells": 3},
 }
 SIMULATION = RepresentationsSimulation(
-    n_subjects=3, images_per_category=4, n_repeats=3, units_per_region=10, ceiling=0.999,
-    individuality=0.0, seed=5,
+    n_subjects=3, images_per_category=4, n_repeats=3, ceiling=0.999, individuality=0.0, seed=5,
 )  # fmt: skip
 
 
