@@ -152,8 +152,9 @@ def group_facts(group: GroupRepresentations) -> dict[str, str]:
         "RDMs": f"{len(table)}, from {table['subject'].nunique()} subjects",
         "conditions": str(group.rdms.n_conditions),
         "regions": ", ".join(group.regions),
-        "dissimilarity": group.rdms.measure,
     }
+    if group.rdms.measure:
+        facts["dissimilarity"] = group.rdms.measure
     if group.identified is not None:
         low, high = group.identified.accuracies.best_cell
         facts["best cell"] = f"({low:g}, {high:g}), chosen on the data it is scored on"
@@ -189,8 +190,9 @@ def group_arrays(group: GroupRepresentations) -> xr.DataTree:
     -------
     xarray.DataTree
         The root holds all RDMs, in the layout of `neuropipe.trsa.files.rdm_files`, and the models;
-        groups ``models`` (scores, a row a model and region), ``differences`` (of models),
-        ``agreement``, ``identification`` (a row a family) and ``grid`` (accuracy of every cell).
+        groups ``models`` (scores, a row a ``model_name`` and ``region``), ``differences`` (of
+        models), ``agreement``, ``identification`` (a row a family) and ``grid`` (accuracy of every
+        cell).
     """
     table = group.rdms.table
     root = xr.Dataset(
@@ -207,7 +209,10 @@ def group_arrays(group: GroupRepresentations) -> xr.DataTree:
     parts: dict[str, xr.Dataset] = {"/": root}
     for name, rows in (("models", "table"), ("differences", "difference_table")):
         frames = [
-            getattr(evaluation, rows)().assign(region=region)
+            # The root's coordinate `model` would hide a column of that name.
+            getattr(evaluation, rows)()
+            .rename(columns={"model": "model_name"})
+            .assign(region=region)
             for region, evaluation in group.evaluations.items()
         ]
         if frames:

@@ -170,11 +170,22 @@ def fit_group(
     Returns
     -------
     GroupRepresentations
+
+    Raises
+    ------
+    UnfitRecordingError
+        If no region is known from two subjects.
     """
     table = rdms.table
     said = list(warnings)
     n_subjects = table.groupby("region", sort=False)["subject"].nunique()
     regions = tuple(map(str, n_subjects.index[n_subjects >= _FEWEST_SUBJECTS]))
+    if not regions:
+        raise UnfitRecordingError(
+            f"{len(rdms)} RDMs of which no two subjects share a region",
+            "RDMs of one region (or of all units) from at least two subjects",
+            "add subjects, or name them and the regions in a table of items",
+        )
     new: New = settings.new
     evaluations: dict[str, Evaluation] = {}
     agreement: dict[str, np.ndarray] = {}
