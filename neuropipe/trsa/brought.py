@@ -31,19 +31,23 @@ def brought_rdms(paths: Sequence[Path], items: Path | None = None) -> RDMs:
     Returns
     -------
     RDMs
-        With all three columns: of `items`, else of the files; without either each RDM is a
-        subject, and the region all units.
+        With all three columns: of `items`, else of the files. Without either each RDM is a subject
+        of its own, except in files that tell regions apart, which are a subject each; the region
+        is all units.
 
     Raises
     ------
     InputError
         If a file cannot be read, conditions differ, or the table does not fit.
     """
-    parts = []
+    parts, files = [], []
     for path in paths:
         found = read_rdms(path)
         table = found.table.drop(columns="rdm", errors="ignore").assign(file=path.stem)
         parts.append(RDMs(found.dissimilarities, found.conditions, found.measure, table))
+        # RDMs of different regions in one file, such as the result of a subject, are of one.
+        one = "region" in table and not table["region"].duplicated().any()
+        files.append(np.zeros(len(found), int) if one else np.arange(len(found)))
     rdms = concatenate(parts)
     table = rdms.table
     if items is not None:
@@ -55,7 +59,9 @@ def brought_rdms(paths: Sequence[Path], items: Path | None = None) -> RDMs:
         table = given
     columns: dict[str, np.ndarray] = {}
     n = len(rdms)
-    defaults = {"subject": np.array([f"{k + 1:02d}" for k in range(n)]), "session": np.full(n, "1"),
+    before = np.cumsum([0, *(owner[-1] + 1 for owner in files)])
+    owners = np.concatenate([owner + k for owner, k in zip(files, before, strict=False)])
+    defaults = {"subject": np.array([f"{k + 1:02d}" for k in owners]), "session": np.full(n, "1"),
                 "region": np.full(n, ALL)}  # fmt: skip
     for name in _COLUMNS:
         known = name in table and not table[name].isna().any()

@@ -12,7 +12,7 @@ from tests.unit.trsa.subjects import Planted, items_of, plant, settings
 
 @pytest.fixture(scope="session")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Planted:
-    """Three subjects who see the same 16 images, without noise."""
+    """Three subjects who see the same 24 images, without noise."""
     return plant(tmp_path_factory.mktemp("planted"))
 
 

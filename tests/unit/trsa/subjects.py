@@ -35,8 +35,8 @@ FAST = {
     "topology": {"n_null": 19, "step": 0.1, "n_cells": 3},
 }
 SIMULATION = RepresentationsSimulation(
-    n_subjects=3, images_per_category=4, n_repeats=3, ceiling=0.999, individuality=0.0, seed=5,
-)  # fmt: skip
+    n_subjects=3, n_repeats=3, ceiling=0.999, individuality=0.0, seed=5
+)
 
 
 def settings(**changed: object) -> TrsaSettings:

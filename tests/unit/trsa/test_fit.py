@@ -143,16 +143,9 @@ def test_without_noise_every_pattern_is_told_apart(fits):
     for found in fits:
         for region in found.regions:
             assert region.discrimination.accuracy == 1.0
-            assert region.discrimination.chance == 1 / 16
+            assert region.discrimination.chance == 1 / 24
             assert region.discrimination.p == pytest.approx(0.01)
             assert region.reliability.p == pytest.approx(0.01)
-
-
-def test_names_of_images_are_no_feature_of_theirs(fits):
-    for found in fits:
-        assert "path" not in found.geometry.features.names
-        assert {"animate", "size"} <= set(found.geometry.features.names)
-        assert not any("path" in words for words in subject_warnings([found], CHOSEN))
 
 
 # ---------------------------------------------------------------- what must not matter

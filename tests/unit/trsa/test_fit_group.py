@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from neuropipe.errors import UnfitRecordingError
-from neuropipe.trsa.arrays import Stored
+from neuropipe.results import Result
+from neuropipe.trsa.arrays import Stored, read_stored, subject_arrays
 from neuropipe.trsa.comparison.compare import compare
 from neuropipe.trsa.evaluate_group import group_arrays, group_facts, group_metrics, group_warnings
 from neuropipe.trsa.fit import ALL
@@ -110,6 +111,23 @@ def test_identification_is_that_of_the_families(group):
     )  # fmt: skip
     pd.testing.assert_frame_equal(found.accuracies.table, own.table)
     np.testing.assert_array_equal(found.accuracies.grid, own.grid)
+
+
+def test_results_of_subjects_are_joined_as_they_were(fits, group, tmp_path):
+    found = []
+    for k, one in enumerate(fits, start=1):
+        folder = tmp_path / f"sub-{k:02d}"
+        Result(analysis="trsa", dataset="toy", recording=folder.name, subject=f"{k:02d}",
+               arrays=subject_arrays([one], "rho-a")).write(folder)  # fmt: skip
+        found += read_stored(folder)
+    kept, warnings = shared_rdms(found)
+    rdms, models = joined(kept)
+    assert warnings == []
+    np.testing.assert_array_equal(rdms.dissimilarities, group.rdms.dissimilarities)
+    assert rdms.conditions == group.rdms.conditions
+    columns = ["subject", "region"]
+    pd.testing.assert_frame_equal(rdms.table[columns], group.rdms.table[columns])
+    np.testing.assert_array_equal(models.dissimilarities, group.models.dissimilarities)
 
 
 def test_planted_regions_are_identified_without_fail(group):
@@ -262,7 +280,7 @@ def test_metrics_stand_beside_baselines_chance_and_intervals(group):
 def test_facts_and_warnings_of_few_subjects(group):
     facts = group_facts(group)
     assert facts["RDMs"] == "15, from 3 subjects"
-    assert facts["conditions"] == "16"
+    assert facts["conditions"] == "24"
     assert facts["regions"] == "all units, category, early, mixed, ring"
     assert facts["dissimilarity"] == "crossnobis"
     (said,) = group_warnings(group)
