@@ -12,6 +12,7 @@ BENCHMARKS = {
     "brainmae": "neuropipe.benchmarks.brainmae",
     "connectome": "neuropipe.benchmarks.connectome",
     "ingest": "neuropipe.benchmarks.ingest",
+    "trsa": "neuropipe.benchmarks.trsa",
 }
 
 
