@@ -51,15 +51,21 @@ def named(recording: Recording, subject: str) -> Recording:
 
 def spikes(
     seed: int = 0, *, n_repeats: int = 6, run: str = "", prefix: str = "cell_",
-    names: Sequence[str] = CONDITIONS, n_units: int = 8, subject: str = "1",
+    names: Sequence[str] = CONDITIONS, n_units: int = 8, subject: str = "1", kind: bool = False,
 ) -> Recording:  # fmt: skip
-    """Poisson units, half in V1 and half in V2, whose rates are the same whatever the seed."""
+    """Poisson units, half in V1 and half in V2, whose rates are the same whatever the seed.
+
+    Trials have the length of their condition's name as a column; with `kind` also a binary factor,
+    which takes half a second more to describe.
+    """
     rates = np.random.default_rng(len(names)).uniform(2, 40, (len(names), n_units))
     rng = np.random.default_rng(seed)
     onsets, labels = shuffled_trials(n_repeats, 2.0, rng, names)
     rows = [list(names).index(name) for name in labels]
-    kind = ["alive" if name in ("cat", "dog") else "thing" for name in labels]
-    events = event_table(onsets, labels, kind=kind)
+    columns: dict[str, list[object]] = {"length": [float(len(name)) for name in labels]}
+    if kind:
+        columns["kind"] = ["alive" if name in ("cat", "dog") else "thing" for name in labels]
+    events = event_table(onsets, labels, **columns)
     trains = poisson_trains(rates[rows], onsets, 1.0, rng)
     return named(spike_recording(trains, events, run, prefix), subject)
 

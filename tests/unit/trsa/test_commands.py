@@ -36,7 +36,7 @@ def subject_arguments(lock, output, *more, subject="1", settings=TEXT):
 def study(tmp_path_factory):
     """Results of a subject with two runs, of another, and of a third who rested."""
     folder = tmp_path_factory.mktemp("study")
-    found = [spikes(k, run=str(k)) for k in (1, 2)]
+    found = [spikes(k, run=str(k), kind=True) for k in (1, 2)]
     lock = locked([*found, rest("3")], folder / "recordings")
     for subject in "13":
         run = neuropipe(

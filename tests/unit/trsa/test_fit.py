@@ -157,8 +157,8 @@ def numbers_of(recordings, **changed):
 
 
 def test_neither_the_subject_nor_another_run_of_it_changes_a_number():
-    first = numbers_of([spikes()])
-    again, renamed = numbers_of([spikes()]), numbers_of([named(spikes(), "other")])
+    first, again = (numbers_of([spikes(kind=True)]) for _ in range(2))
+    renamed = numbers_of([named(spikes(kind=True), "other")])
     assert first.identical(again)
     assert renamed.attrs.pop("recordings") == "sub-other"
     first.attrs.pop("recordings")
@@ -200,7 +200,7 @@ def model(conditions=CONDITIONS, name="mine") -> RDMs:
 def test_models_of_users_join_those_of_the_table():
     reversed_ = tuple(reversed(CONDITIONS))
     (found,) = fit_subject([spikes()], CHOSEN, [model(reversed_), model(SIX, "of others")])
-    assert found.models.table["name"].tolist() == ["kind", "mine"]
+    assert found.models.table["name"].tolist() == ["length", "mine"]
     (mine,) = model(reversed_).of(CONDITIONS).dissimilarities
     np.testing.assert_array_equal(found.models.dissimilarities[1], mine)
     score = compare(found.rdms.dissimilarities[:1], mine[None], "rho-a")[0, 0]
@@ -208,8 +208,8 @@ def test_models_of_users_join_those_of_the_table():
 
 
 def test_models_that_do_not_fit_are_refused_in_one_line():
-    with pytest.raises(InputError, match="two models named 'kind'") as caught:
-        fit_subject([spikes()], CHOSEN, [model(name="kind")])
+    with pytest.raises(InputError, match="two models named 'length'") as caught:
+        fit_subject([spikes()], CHOSEN, [model(name="length")])
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match=r"lacks 1 of 4 conditions \(cat"):
         fit_subject([spikes()], CHOSEN, [model(("dog", "house", "tool"))])
@@ -290,7 +290,7 @@ def test_pairs_that_no_two_runs_share_are_unknown_and_left_out():
         assert not unknown[:, 1:].any()
         names = found.models.table["name"].tolist()
         scores = dict(zip(names, found.regions[0].evaluation.mean, strict=True))
-        assert names == ["only", "mine"]
+        assert names == ["only", "mine"]  # their names are of one length
         if comparison == "spearman":
             known = found.rdms.dissimilarities[0, 1:], model(SIX).dissimilarities[0, 1:]
             assert scores["mine"] == pytest.approx(spearmanr(*known).statistic)
