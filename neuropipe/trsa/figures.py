@@ -23,7 +23,9 @@ from neuropipe.trsa.figures_parts import (
     draw_map,
     draw_models,
     draw_rdm,
+    legend_below,
     name_places,
+    short,
     zero_line,
 )
 from neuropipe.trsa.fit import Region, Representations
@@ -111,7 +113,7 @@ def _rdm_figure(found: Representations, groups: Groups) -> ResultFigure:
         draw_rdm(ax, found.rdms.dissimilarities[k], order, groups, found.rdms.conditions,
                  label=bool(ax in axes[:, 0]))  # fmt: skip
         one = found.regions[k]
-        ax.set_title(f"{one.name} ({one.n_units})")
+        ax.set_title(f"{short(one.name)} ({one.n_units})")
         ax.set_xlabel(_halves_words(one), fontsize=7)
     for ax in axes.flat[len(chosen) :]:
         ax.set_visible(False)
@@ -166,8 +168,7 @@ def _map_figure(found: Representations, groups: Groups, seed: int) -> ResultFigu
         draw_map(ax, points, groups, found.rdms.conditions)
         ax.set_title(name)
     if groups.column and groups.values is None:
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)))
+        legend_below(figure, axes[:1])
     coloured = f" Colour: {groups.column}." if groups.column else ""
     return ResultFigure(
         name="trsa-map",
@@ -194,7 +195,7 @@ def _model_figure(found: Representations, settings: TrsaSettings) -> ResultFigur
             tests.append(evaluation.against_zero)
     if not able or found.models is None:
         return None
-    figure = new_figure(2.9)
+    figure = new_figure(2.7 + 0.05 * len(found.models))
     ax = figure.subplots()
     draw_models(ax, tests, list(found.models.table["name"].astype(str)), settings.comparison)
     for place, region in enumerate(able):
@@ -203,7 +204,7 @@ def _model_figure(found: Representations, settings: TrsaSettings) -> ResultFigur
             label = "halves of the data" if place == 0 else "_"
             ax.hlines(halves, place - 0.42, place + 0.42, color=INK, linewidth=1.2, label=label)
     name_places(ax, [region.name for region in able])
-    figure.legend(loc="outside lower center", ncols=4)
+    legend_below(figure)
     return ResultFigure(
         name="trsa-models",
         title="Models of the representation",
@@ -227,7 +228,9 @@ def _control_figure(found: Representations, settings: TrsaSettings) -> ResultFig
     axes = np.atleast_1d(figure.subplots(1, 1 + partial, sharey=True))
     for m, name in enumerate(controls.models):
         color = CYCLE[m % len(CYCLE)]
-        axes[0].plot(N_DROPPED, controls.dropped[:, m], "o-", color=color, markersize=4, label=name)
+        axes[0].plot(
+            N_DROPPED, controls.dropped[:, m], "o-", color=color, markersize=4, label=short(name)
+        )
     axes[0].set_xticks(N_DROPPED)
     axes[0].set_xlabel("leading components left out")
     axes[0].set_ylabel(f"likeness ({settings.comparison})")
@@ -239,7 +242,7 @@ def _control_figure(found: Representations, settings: TrsaSettings) -> ResultFig
         axes[1].scatter(x, controls.partial, color=colors, s=26, marker="D")
         name_places(axes[1], controls.models, most=3)
         zero_line(axes[1])
-    figure.legend(loc="outside lower center", ncols=4)
+    legend_below(figure)
     beyond = (
         f" Right: pale dots are the scores, diamonds what is left (partial rank correlation) once "
         f"{', '.join(controls.nuisances)} are regressed out of both sides (each of them beyond the "
@@ -275,7 +278,7 @@ def _shape_figure(found: Representations, settings: TrsaSettings) -> ResultFigur
             ax.fill_between(test.thresholds, *test.band, color=FAINT, step="mid", linewidth=0,
                             label="Gaussian clouds")  # fmt: skip
             ax.step(test.thresholds, test.betti, where="mid", color=ACCENT, label="data")
-            ax.set_title(one.name if row == 0 else "")
+            ax.set_title(short(one.name) if row == 0 else "")
             ax.annotate(f"longest: p {test.p_largest:.2g}", (1, 1), xycoords="axes fraction",
                         ha="right", va="top", fontsize=7,
                         color=INK if test.p_largest <= settings.alpha else MUTED)  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 
 from neuropipe.plotting import ACCENT, CYCLE, FAINT, new_figure
 from neuropipe.results import ResultFigure
-from neuropipe.trsa.figures_parts import draw_intervals, name_places
+from neuropipe.trsa.figures_parts import draw_intervals, name_places, short
 from neuropipe.trsa.geometry.features import FeatureShares
 from neuropipe.trsa.geometry.measures import GeometrySummary, Measure
 
@@ -72,9 +72,9 @@ def _abstraction(ax: Axes, geometry: GeometrySummary) -> None:
     rows: list[tuple[str, Measure]] = []
     for factor in geometry.factors[:_MOST_FACTORS]:
         rows += [
-            (f"{factor.name}: decoding", factor.decodability),
-            (f"{factor.name}: CCGP", factor.generalisation),
-            (f"{factor.name}: parallelism", factor.parallelism),
+            (f"{short(factor.name)}: decoding", factor.decodability),
+            (f"{short(factor.name)}: CCGP", factor.generalisation),
+            (f"{short(factor.name)}: parallelism", factor.parallelism),
         ]
     if geometry.shattering is not None:
         rows.append(("all dichotomies: SD", geometry.shattering))

@@ -20,7 +20,9 @@ from neuropipe.trsa.figures_parts import (
     draw_map,
     draw_models,
     draw_rdm,
+    legend_below,
     name_places,
+    short,
     zero_line,
 )
 from neuropipe.trsa.fit_group import GroupRepresentations, Identified
@@ -70,7 +72,7 @@ def _mean_figure(group: GroupRepresentations) -> ResultFigure:
     for ax, region in zip(axes.flat, shown, strict=False):
         draw_rdm(ax, means[region], order, groups, group.rdms.conditions,
                  label=bool(ax in axes[:, 0]))  # fmt: skip
-        ax.set_title(region)
+        ax.set_title(short(region))
         ax.set_xlabel(f"agreement {group.agreement[region].mean():.2f}", fontsize=7)
     for ax in axes.flat[len(shown) :]:
         ax.set_visible(False)
@@ -183,8 +185,7 @@ def _regions_figure(rdms: RDMs, found: Identified, seed: int) -> ResultFigure:
     for ax, name, points in zip(axes, forms, maps, strict=True):
         draw_map(ax, points, groups, list(labels), hulls=True)
         ax.set_title(name)
-    handles, shown = axes[0].get_legend_handles_labels()
-    figure.legend(handles, shown, loc="outside lower center", ncols=min(6, len(shown)))
+    legend_below(figure, axes[:1])
     return ResultFigure(
         name="trsa-regions",
         title=f"Map of {found.what}s",
@@ -202,7 +203,7 @@ def _models_figure(group: GroupRepresentations, settings: TrsaSettings) -> Resul
     shown = list(group.evaluations.items())[:_MOST_REGIONS]
     if not shown:
         return None
-    figure = new_figure(3.0)
+    figure = new_figure(2.8 + 0.05 * len(shown[0][1].models))
     ax = figure.subplots()
     for place, (_, evaluation) in enumerate(shown):
         if evaluation.ceiling is not None:
@@ -213,7 +214,7 @@ def _models_figure(group: GroupRepresentations, settings: TrsaSettings) -> Resul
     tests = [evaluation.against_zero for _, evaluation in shown]
     draw_models(ax, tests, shown[0][1].models, settings.comparison)
     name_places(ax, [region for region, _ in shown])
-    figure.legend(loc="outside lower center", ncols=4)
+    legend_below(figure)
     scope = {"both": "subjects and conditions"}.get(group.new, group.new)
     return ResultFigure(
         name="trsa-group-models",

@@ -6,7 +6,7 @@ import numpy as np
 
 from neuropipe.plotting import ACCENT, CYCLE, DIVERGING, INK, SEQUENTIAL, new_figure
 from neuropipe.results import ResultFigure
-from neuropipe.trsa.figures_parts import zero_line
+from neuropipe.trsa.figures_parts import legend_below, short, zero_line
 from neuropipe.trsa.maps import Course, Places
 
 __all__ = ["course_figure", "places_figure"]
@@ -28,7 +28,9 @@ def places_figure(found: Places | None, measure: str, comparison: str) -> Result
     centres = found.centres
     best = np.argsort(-np.nanmax(found.scores, axis=0, initial=-1))[:_MOST_MODELS]
     rows = [(f"{measure}\n(mean over pairs)", centres["dissimilarity"].to_numpy(float))]
-    rows += [(f"{found.models[m]}\n({comparison})", found.scores[:, m]) for m in sorted(best)]
+    rows += [
+        (f"{short(found.models[m])}\n({comparison})", found.scores[:, m]) for m in sorted(best)
+    ]
     x, y, z = (1000 * centres[axis].to_numpy(float) for axis in "xyz")
     views = [("x", x, "y", y)]
     if np.ptp(z) > 0:
@@ -88,11 +90,11 @@ def course_figure(found: Course | None, comparison: str) -> ResultFigure | None:
     zero_line(top)
     bottom.plot(times, found.to_whole, color=INK, linewidth=1.2, label="whole window")
     for m, name in enumerate(found.models):
-        bottom.plot(times, found.scores[:, m], color=CYCLE[m % len(CYCLE)], label=name)
+        bottom.plot(times, found.scores[:, m], color=CYCLE[m % len(CYCLE)], label=short(name))
     bottom.set_ylabel(f"likeness\n({comparison})")
     bottom.set_xlabel("time from onset (s)")
     zero_line(bottom)
-    figure.legend(loc="outside lower center", ncols=4)
+    legend_below(figure)
     return ResultFigure(
         name="trsa-course",
         title="When conditions are told apart",

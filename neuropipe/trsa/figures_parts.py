@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 
 from neuropipe.drawing import pooled
-from neuropipe.plotting import ACCENT, CYCLE, FAINT, INK, MUTED, SEQUENTIAL
+from neuropipe.plotting import ACCENT, CYCLE, FAINT, INK, MUTED, SEQUENTIAL, WIDTH
 from neuropipe.trsa.inference.testing import TTest
 from neuropipe.trsa.rdms import square
 from neuropipe.trsa.topology.transforms import normalised_ranks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = [
     "Groups",
@@ -30,8 +31,10 @@ __all__ = [
     "draw_map",
     "draw_models",
     "draw_rdm",
+    "legend_below",
     "name_places",
     "planar_map",
+    "short",
     "zero_line",
 ]
 
@@ -40,6 +43,8 @@ _MOST_GROUPS = 8
 _MOST_NAMES = 24
 _LEVELS = 24  # colours of a matrix; few enough for a small file
 _MARKERS = "osD^vP*X"
+_DOTS = {"linestyle": "none", "marker": "o", "markersize": 5, "markeredgewidth": 0}
+_LONGEST = 18  # characters of a name; more push the drawing out of its figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +72,13 @@ class Groups:
     values: np.ndarray | None = None
     within: str = ""
     order: np.ndarray | None = None
+
+
+def short(name: object) -> str:
+    """Shorten a name in its middle where it is too long to be drawn."""
+    text = str(name)
+    end = _LONGEST // 3
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - end - 1]}…{text[-end:]}"
 
 
 def condition_groups(conditions: pd.DataFrame) -> Groups:
@@ -158,9 +170,9 @@ def draw_rdm(
             ax.axhline(edge, color="white", linewidth=0.8)
             ax.axvline(edge, color="white", linewidth=0.8)
         if label:
-            ax.set_yticks(edges - sizes / 2, groups.names)
+            ax.set_yticks(edges - sizes / 2, [short(name) for name in groups.names])
     elif label and n <= _MOST_NAMES:
-        ax.set_yticks(np.arange(n) + 0.5, [names[k] for k in order])
+        ax.set_yticks(np.arange(n) + 0.5, [short(names[k]) for k in order])
     ax.tick_params(length=0, labelsize=7)
 
 
@@ -232,14 +244,13 @@ def draw_map(
         chosen = points[groups.codes == code]
         color = CYCLE[code % len(CYCLE)] if groups.column else ACCENT
         marker = _MARKERS[code // len(CYCLE) % len(_MARKERS)]
-        ax.scatter(
-            chosen[:, 0], chosen[:, 1], color=color, label=name, marker=marker, alpha=0.85, **look
-        )
+        ax.scatter(*chosen.T, color=color, label=short(name), marker=marker, alpha=0.85, **look)
         if hulls:
             _draw_hull(ax, chosen, color)
     if not groups.column and len(points) <= _MOST_NAMES:
         for place, name in zip(points, names, strict=True):
-            ax.annotate(name, tuple(place), xytext=(3, 3), textcoords="offset points", fontsize=6.5)
+            ax.annotate(short(name), tuple(place), xytext=(3, 3), textcoords="offset points",
+                        fontsize=6.5)  # fmt: skip
     ax.set_aspect("equal", adjustable="datalim")
     ax.margins(0.08)
     ax.set_xticks([])
@@ -274,7 +285,7 @@ def draw_intervals(
     low, high = np.asarray(low)[known], np.asarray(high)[known]
     ax.vlines(x, np.where(np.isfinite(low), low, value), np.where(np.isfinite(high), high, value),
               color=color, linewidth=1.6)  # fmt: skip
-    ax.plot(x, value, "o", color=color, markersize=5, markeredgewidth=0, **look)
+    ax.plot(x, value, color=color, **{**_DOTS, **look})
 
 
 def draw_models(ax: Axes, tests: Sequence[TTest], names: Sequence[str], measure: str) -> None:
@@ -297,7 +308,8 @@ def draw_models(ax: Axes, tests: Sequence[TTest], names: Sequence[str], measure:
             np.array([row[m] for row in rows])
             for rows in zip(*((t.value, t.low, t.high) for t in tests), strict=True)
         )
-        draw_intervals(ax, places, value, low, high, CYCLE[m % len(CYCLE)], label=name)
+        draw_intervals(ax, places, value, low, high, CYCLE[m % len(CYCLE)], label=short(name),
+                       marker=_MARKERS[m // len(CYCLE) % len(_MARKERS)])  # fmt: skip
     zero_line(ax)
     ax.set_ylabel(f"likeness ({measure})")
 
@@ -306,8 +318,22 @@ def name_places(ax: Axes, names: Sequence[str], most: int = 5) -> None:
     """Name what stands at 0, 1, 2... on the horizontal axis; tilted where there are many."""
     tilted = len(names) > most
     ax.set_xticks(
-        range(len(names)), names, rotation=30 if tilted else 0, ha="right" if tilted else "center"
-    )
+        range(len(names)), [short(name) for name in names], rotation=30 if tilted else 0,
+        ha="right" if tilted else "center",
+    )  # fmt: skip
+
+
+def legend_below(figure: Figure, axes: Sequence[Axes] | None = None) -> None:
+    """Name what `axes` (default: all) show, in as many columns as the names leave room for."""
+    handles, labels = [], []
+    for ax in figure.axes if axes is None else axes:
+        own, names = ax.get_legend_handles_labels()
+        handles += own
+        labels += names
+    if labels:
+        room = int(WIDTH / (0.45 + 0.068 * max(map(len, labels))))  # inches: a marker, letters
+        columns = max(1, min(6, room, len(labels)))
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 
 def zero_line(ax: Axes, value: float = 0.0, label: str = "") -> None:
