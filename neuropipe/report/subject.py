@@ -102,6 +102,8 @@ def overview_section(
         for name, found in groups.items()
     ]
     recordings = {r.recording for r in groups.get(QUALITY, results)}
+    if QUALITY not in groups:  # a result over all recordings of the subject is none of them
+        recordings = recordings - {f"sub-{subject}"} or recordings
     html = render(
         "overview",
         card=card,

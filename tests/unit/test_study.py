@@ -69,13 +69,18 @@ def test_results_follow_the_table_of_analyses(folder: Path) -> None:
         "results/rest/connectivity/b-1",
         "results/rest/brainmae/b-1",
         "results/rest/connectome/b-1",
+        "results/rest/trsa/sub-b",
     ]
-    assert study.results_of_dataset("rest")[-3:] == [
+    assert study.results_of_dataset("rest")[-4:] == [
         "results/rest/connectivity/group",
         "results/rest/brainmae/group",
         "results/rest/connectome/group",
+        "results/rest/trsa/group",
     ]
-    assert study.results_of_dataset("cells") == ["results/cells/quality/c"]
+    assert study.results_of_dataset("cells") == [
+        "results/cells/quality/c",
+        "results/cells/trsa/sub-c",
+    ]
     assert study.pages("rest")[0] == "results/rest/report/sub-a.html"
 
 
@@ -85,6 +90,7 @@ def test_an_analysis_can_be_left_out(folder: Path) -> None:
     assert [part.name for part in Study.load({}, folder).analyses("rest")] == [
         "brainmae",
         "connectome",
+        "trsa",
     ]
 
 
@@ -211,3 +217,83 @@ def test_named_atlas_is_fetched_where_it_is_read(folder: Path) -> None:
     study = Study.load({}, folder)
     assert study.atlases("rest") == []
     assert json.loads(study.read_settings("rest"))["atlas_folder"] == "/opt/aal"
+
+
+# ---------------------------------------------------------------- an analysis of events by subject
+
+
+def task(name: str, subject: str, what: str) -> LockedRecording:
+    return LockedRecording(name, subject, "", what, "", (LockedFile("data", "x", "", 1, "0" * 64),))
+
+
+def tasks(folder: Path, *rows: tuple[str, str, str], analyses: str = "") -> Study:
+    """A study whose dataset `rest` holds recordings (name, subject, task)."""
+    text = MANIFEST.replace("connectivity: {targets: [age]}", analyses)
+    (folder / "data_manifest.yaml").write_text(text)
+    write_lock(folder / "config" / "recordings" / "rest.tsv", [task(*row) for row in rows])
+    return Study.load({}, folder)
+
+
+ALONE = "connectivity: false, brainmae: false, connectome: false"
+LOOK = (("a-1", "a", "look"), ("a-2", "a", "look"), ("b-1", "b", "look"))
+
+
+def test_results_of_subjects_have_their_names(folder: Path) -> None:
+    study = tasks(folder, *LOOK, analyses=ALONE)
+    assert study.results_of("rest", "a") == [
+        "results/rest/quality/a-1", "results/rest/quality/a-2", "results/rest/trsa/sub-a",
+    ]  # fmt: skip
+    assert study.results_of_dataset("rest") == [
+        "results/rest/quality/a-1", "results/rest/quality/a-2", "results/rest/quality/b-1",
+        "results/rest/trsa/sub-a", "results/rest/trsa/sub-b", "results/rest/trsa/group",
+    ]  # fmt: skip
+
+
+def test_one_subject_is_compared_with_no_other(folder: Path) -> None:
+    study = tasks(folder, *LOOK[:2], analyses="brainmae: false, connectome: false")
+    folders = study.results_of_dataset("rest")
+    assert "results/rest/connectivity/group" in folders
+    assert "results/rest/trsa/sub-a" in folders
+    assert "results/rest/trsa/group" not in folders
+
+
+@pytest.mark.parametrize(
+    ("tasks_of", "asked", "planned"),
+    [
+        (("rest", "rest"), "", False),
+        (("rest", "look"), "", True),
+        (("", ""), "", True),  # a task that is not named may be one
+        (("rest", "rest"), "trsa: true", True),
+        (("rest", "rest"), "trsa: {min_units: 3}", True),
+        (("look", "look"), "trsa: false", False),
+    ],
+)
+def test_rest_is_left_out_unless_it_is_asked_for(
+    tasks_of: tuple[str, str], asked: str, planned: bool, folder: Path
+) -> None:
+    rows = [(f"{subject}-1", subject, what) for subject, what in zip("ab", tasks_of, strict=True)]
+    study = tasks(folder, *rows, analyses=f"{ALONE}, {asked}" if asked else ALONE)
+    assert [part.name for part in study.planned("rest")] == ["trsa"] * planned
+    assert ("results/rest/trsa/sub-a" in study.results_of("rest", "a")) == planned
+    assert ("results/rest/trsa/group" in study.results_of_dataset("rest")) == planned
+    assert study.is_asked("rest", "trsa") == ("true" in asked or "{" in asked)
+
+
+def test_model_rdms_lie_beside_the_manifest(folder: Path) -> None:
+    named = f"{ALONE}, trsa: {{models: [rdms/mine.csv]}}"
+    with pytest.raises(ManifestError, match=r"datasets\.rest\.analyses\.trsa\.models") as caught:
+        tasks(folder, *LOOK, analyses=named)
+    assert "rdms/mine.csv" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    (folder / "rdms").mkdir()
+    (folder / "rdms" / "mine.csv").write_text("0,1\n1,0\n")
+    study = tasks(folder, *LOOK, analyses=named)
+    assert study.model_rdms("rest") == [folder / "rdms" / "mine.csv"]
+    # What is left out needs no files.
+    (folder / "rdms" / "mine.csv").unlink()
+    tasks(folder, *LOOK, analyses=f"{ALONE}, trsa: false")
+
+
+def test_a_wrong_setting_of_representations_names_its_place(folder: Path) -> None:
+    with pytest.raises(ManifestError, match=r"datasets\.rest\.analyses\.trsa.*n_bootstrap"):
+        tasks(folder, *LOOK, analyses=f"{ALONE}, trsa: {{n_bootstrap: 1}}")

@@ -98,6 +98,15 @@ def test_features_carry_their_caution() -> None:
     assert "PC 1 and 2 are carried by a" in found.caution
 
 
+def test_names_of_conditions_are_no_feature() -> None:
+    """Words that differ for each condition explain all and say nothing."""
+    values = recorded(6 * factorised_geometry(3, 50, np.random.default_rng(3)))
+    table = TABLE.assign(path=[f"{k}.png" for k in range(8)], size=[float(k) for k in range(8)])
+    found = describe(values, table)
+    assert found.features.names == ("a", "b", "c", "size")
+    assert "feature path: 8 names are no categories" in found.notes
+
+
 def test_without_factors_dimension_and_shattering_remain() -> None:
     found = describe(recorded(6 * random_geometry(3, 50, np.random.default_rng(4))))
     assert found.factors == ()
