@@ -530,7 +530,7 @@ def validate(
 
 @app.command()
 def benchmark(
-    name: Annotated[str, typer.Argument(help="ingest, brainmae, connectome or trsa.")],
+    name: Annotated[str, typer.Argument(help="ingest, brainmae, connectome, trsa or geometry.")],
     output: Annotated[Path | None, typer.Option(help="JSON file for the figures.")] = None,
 ) -> None:
     """Time a part beside its peers in one run."""

@@ -11,6 +11,7 @@ from neuropipe.errors import SettingsError
 BENCHMARKS = {
     "brainmae": "neuropipe.benchmarks.brainmae",
     "connectome": "neuropipe.benchmarks.connectome",
+    "geometry": "neuropipe.benchmarks.geometry",
     "ingest": "neuropipe.benchmarks.ingest",
     "trsa": "neuropipe.benchmarks.trsa",
 }

@@ -111,6 +111,41 @@ def compare(
     )
 
 
+def alone(task: str, function: Callable[[], Any], *, memory: bool = True) -> BenchmarkRow:
+    """Time a function that has no peer.
+
+    Parameters
+    ----------
+    task : str
+    function : callable
+        Without arguments; for `memory` it must be picklable.
+    memory : bool
+        Whether to measure its peak memory, in a fresh process.
+
+    Returns
+    -------
+    BenchmarkRow
+        Of one call after one that warms caches and imports; NaN for the peer.
+    """
+    function()
+    wall, cpu = timed(function)
+    nothing = float("nan")
+    return BenchmarkRow(
+        task=task,
+        peer="none",
+        ours=wall,
+        theirs=nothing,
+        ours_cpu=cpu,
+        theirs_cpu=nothing,
+        ratio=nothing,
+        ratio_low=nothing,
+        ratio_high=nothing,
+        ours_peak=peak_memory(function) if memory else nothing,
+        theirs_peak=nothing,
+        repeats=1,
+    )
+
+
 def timed(function: Callable[[], Any]) -> tuple[float, float]:
     """Wall and CPU time of a call, in s."""
     wall, cpu = time.perf_counter(), time.process_time()
@@ -172,7 +207,7 @@ def print_table(title: str, rows: Sequence[BenchmarkRow]) -> None:
             row.peer,
             f"{row.ours:.3f}",
             f"{row.theirs:.3f}",
-            f"{row.ratio:.2f} ({row.ratio_low:.2f}-{row.ratio_high:.2f})",
+            f"{row.ratio:.3g} ({row.ratio_low:.3g}-{row.ratio_high:.3g})",
             f"{row.ours_cpu:.2f} : {row.theirs_cpu:.2f}",
             f"{row.ours_peak:.0f} : {row.theirs_peak:.0f}",
         )

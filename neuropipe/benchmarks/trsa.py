@@ -1,25 +1,23 @@
-"""RDMs, transforms, selection and searchlights beside their peers; costs of the geometry."""
+"""RDMs, transforms, selection and searchlights beside their peers."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from neuropipe.benchmarks.table import BenchmarkRow, compare, peak_memory, timed
+from neuropipe.benchmarks import geometry
+from neuropipe.benchmarks.table import BenchmarkRow, alone, compare, timed
 from neuropipe.benchmarks.trsa_inference import bootstrap_rows
 from neuropipe.trsa.estimation.estimators import estimate
 from neuropipe.trsa.estimation.neighbourhoods import neighbourhoods
 from neuropipe.trsa.estimation.noise import Noise
 from neuropipe.trsa.estimation.searchlight import searchlight
-from neuropipe.trsa.geometry.kernels import cka, linear_kernel
-from neuropipe.trsa.geometry.shattering import shattering_dimensionality
-from neuropipe.trsa.geometry.tangent import empirical_ntk, projected_ntk
 from neuropipe.trsa.patterns import Patterns
 from neuropipe.trsa.topology.geodesic import geodesic
 from neuropipe.trsa.topology.grid import cells
@@ -28,7 +26,6 @@ from neuropipe.trsa.topology.transforms import geotopological, normalised_ranks
 
 __all__ = ["Crossnobis", "Items", "Spheres", "run"]
 
-_NOTHING = float("nan")
 _CELL = (0.0, 0.3)
 
 
@@ -204,51 +201,65 @@ class Spheres:
     ----------
     side : int
         Voxels, of 1 mm.
-    n_conditions : int
+    n_conditions, n_folds : int
     radius : float
         In mm.
     """
 
     side: int = 14
     n_conditions: int = 8
+    n_folds: int = 4
     radius: float = 2.0
 
     @property
     def words(self) -> str:
         """Sizes."""
-        return f"{self.side**3} voxels, radius {self.radius:g}, n={self.n_conditions}"
+        sizes = f"{self.side**3} voxels, radius {self.radius:g}"
+        return f"{sizes}, n={self.n_conditions}, R={self.n_folds}"
 
     def values(self) -> np.ndarray:
-        """Patterns (n_conditions, n_voxels)."""
-        return np.random.default_rng(0).standard_normal((self.n_conditions, self.side**3))
+        """Patterns (n_folds, n_conditions, n_voxels)."""
+        shape = (self.n_folds, self.n_conditions, self.side**3)
+        return np.random.default_rng(0).standard_normal(shape)
 
     def places(self) -> np.ndarray:
         """Positions (n_voxels, 3)."""
         return np.indices((self.side,) * 3).reshape(3, -1).T.astype(float)
 
-    def ours(self) -> np.ndarray:
+    def ours(self, measure: str) -> np.ndarray:
         """RDMs (n_centres, n_pairs), neighbourhoods included."""
         names = [str(k) for k in range(self.n_conditions)]
         found = searchlight(
-            self.values()[None], self.places(), self.radius, names, measure="correlation",
-            min_share=1.0,
-        )  # fmt: skip
+            self.values(), self.places(), self.radius, names, measure=measure, min_share=1.0
+        )
         return found.dissimilarities
 
-    def theirs(self) -> np.ndarray:
-        """RDMs by rsatoolbox at the same neighbourhoods, which it is given."""
-        peer = import_module("rsatoolbox.util.searchlight")
+    def theirs(self, measure: str) -> np.ndarray:
+        """RDMs by rsatoolbox at the same neighbourhoods, which it is given.
+
+        Its searchlight knows no folds: crossnobis takes a list of data sets, as it makes itself.
+        """
         near = neighbourhoods(self.places(), self.radius, min_share=1.0)
         members = list(near.members(np.arange(len(near.centres))))
-        found = peer.get_searchlight_RDMs(
-            self.values(), near.centres, members, np.arange(self.n_conditions),
-            method="correlation", verbose=False,
-        )  # fmt: skip
+        trials = self.values().reshape(-1, self.side**3)
+        condition = np.tile(np.arange(self.n_conditions), self.n_folds)
+        if measure == "correlation":
+            peer = import_module("rsatoolbox.util.searchlight")
+            found = peer.get_searchlight_RDMs(
+                trials, near.centres, members, condition, method=measure, verbose=False
+            )
+            return np.asarray(found.dissimilarities)
+        dataset: Any = import_module("rsatoolbox.data").Dataset
+        folds = np.repeat(np.arange(self.n_folds), self.n_conditions)
+        about = {"condition": condition, "fold": folds}
+        spheres = [dataset(trials[:, one], obs_descriptors=about) for one in members]
+        calc_rdm = import_module("rsatoolbox.rdm").calc_rdm
+        found = calc_rdm(spheres, measure, "condition", cv_descriptor="fold")
         return np.asarray(found.dissimilarities)
 
 
 def run(repeats: int = 5, quick: bool = False) -> list[BenchmarkRow]:
-    """Time RDMs, model comparison and topology beside rsatoolbox, scikit-learn and networkx.
+    """Time RDMs, model comparison and topology beside their peers, and what the geometry costs.
 
     Parameters
     ----------
@@ -260,13 +271,14 @@ def run(repeats: int = 5, quick: bool = False) -> list[BenchmarkRow]:
     Returns
     -------
     list of BenchmarkRow
-        Where both sides give the same numbers the task tells the largest difference.
+        Beside rsatoolbox, scikit-learn and networkx. Where both sides give the same numbers the
+        task tells the largest difference.
     """
     return [
         *_estimation(repeats, quick),
         *bootstrap_rows(quick, repeats=min(repeats, 3)),
         *_topology(repeats, quick),
-        *_geometry(quick),
+        *geometry.run(quick=quick),
     ]
 
 
@@ -275,20 +287,13 @@ def _estimation(repeats: int, quick: bool) -> Iterator[BenchmarkRow]:
     large = Crossnobis(30, 3, 50) if quick else Crossnobis(1000, 10, 10_000)
     white = replace(small, n_residuals=50 if quick else 2000)
     yield _crossnobis(small, repeats, "no whitening")
-    yield _crossnobis(white, min(repeats, 3), "noise covariance of 2000 residuals included")
+    yield _crossnobis(white, min(repeats, 3), f"noise covariance of {white.n_residuals} residuals")
     yield _crossnobis(large, 1, "no whitening")
     spheres = Spheres(side=5) if quick else Spheres()
-    difference = np.abs(spheres.ours() - spheres.theirs()).max()
-    yield compare(
-        f"searchlight, correlation: {spheres.words}; largest difference {difference:.0e}",
-        "rsatoolbox get_searchlight_RDMs, neighbourhoods given",
-        spheres.ours,
-        spheres.theirs,
-        repeats=min(repeats, 3),
-        memory=False,
-    )
+    yield _searchlight(spheres, "correlation", "get_searchlight_RDMs", min(repeats, 3))
+    yield _searchlight(spheres, "crossnobis", "calc_rdm of a list", 1)
     wide = Crossnobis(20, 8, 500 if quick else 100_000, n_residuals=240)
-    yield _alone(
+    yield alone(
         f"noise of 240 residuals and crossnobis: {wide.words} ({8 * wide.n_channels**2 / 1e9:.0f} "
         "GB a covariance)",
         partial(_wide, wide),
@@ -304,6 +309,14 @@ def _crossnobis(case: Crossnobis, repeats: int, words: str) -> BenchmarkRow:
     difference = np.abs(ours() - theirs()).max()
     task = f"crossnobis, {words}: {case.words}; largest difference {difference:.0e}"
     return compare(task, "rsatoolbox calc_rdm", ours, theirs, repeats=repeats, memory=False)
+
+
+def _searchlight(case: Spheres, measure: str, peer: str, repeats: int) -> BenchmarkRow:
+    ours, theirs = partial(case.ours, measure), partial(case.theirs, measure)
+    difference = np.abs(ours() - theirs()).max()
+    task = f"searchlight, {measure}: {case.words}; largest difference {difference:.0e}"
+    peer = f"rsatoolbox {peer}, neighbourhoods given"
+    return compare(task, peer, ours, theirs, repeats=repeats, memory=False)
 
 
 def _wide(case: Crossnobis) -> None:
@@ -340,7 +353,7 @@ def _grid(case: Items) -> BenchmarkRow:
     peer_wall, peer_cpu = timed(lambda: found.append(case.plain_grid()))
     ours, plain = found
     return replace(
-        _alone(
+        alone(
             f"{len(ours)} cells, leave one subject out: {case.words}; {(ours == plain).mean():.1%} "
             "of accuracies equal",
             case.grid,
@@ -354,73 +367,4 @@ def _grid(case: Items) -> BenchmarkRow:
         ratio=wall / peer_wall,
         ratio_low=wall / peer_wall,
         ratio_high=wall / peer_wall,
-    )
-
-
-def _geometry(quick: bool) -> Iterator[BenchmarkRow]:
-    n, p = (20, 30) if quick else (1000, 2000)
-    shape = (4, 4, 10) if quick else (10, 8, 200)
-    size, width = (8, 16) if quick else (200, 512)
-    words = f"two hidden layers of {width}, n={size}, 16 of 64 outputs"
-    tasks: dict[str, Callable[[], None]] = {
-        f"linear kernels and debiased CKA of two representations: n={n}, P={p}": partial(
-            _alignment, n, p
-        ),
-        f"all balanced dichotomies decoded: R={shape[0]}, n={shape[1]}, P={shape[2]}": partial(
-            _dichotomies, shape
-        ),
-        f"tangent kernel, exact: {words}": partial(_tangent, size, width, False),
-        f"tangent kernel, 200 random projections: {words}": partial(_tangent, size, width, True),
-    }
-    for task, function in tasks.items():
-        yield _alone(task, function, memory=not quick)
-
-
-def _alignment(n: int, p: int) -> None:
-    first, second = np.random.default_rng(0).standard_normal((2, n, p))
-    cka(linear_kernel(first), linear_kernel(second))
-
-
-def _dichotomies(shape: tuple[int, int, int]) -> None:
-    shattering_dimensionality(np.random.default_rng(0).standard_normal(shape))
-
-
-@lru_cache(maxsize=1)
-def _network(width: int) -> Any:
-    import torch
-    from torch import nn
-
-    torch.manual_seed(0)
-    parts = [nn.Linear(100, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()]
-    return nn.Sequential(*parts, nn.Linear(width, 64))
-
-
-def _tangent(n: int, width: int, projected: bool) -> None:
-    import torch
-
-    inputs = torch.randn(n, 100, generator=torch.Generator().manual_seed(0))
-    outputs = np.arange(0, 64, 4)
-    if projected:
-        projected_ntk(_network(width), inputs, n_projections=200, outputs=outputs)
-    else:
-        empirical_ntk(_network(width), inputs, outputs=outputs)
-
-
-def _alone(task: str, function: Callable[[], object], *, memory: bool = True) -> BenchmarkRow:
-    """Time a task that has no peer, and measure its memory."""
-    function()
-    wall, cpu = timed(function)
-    return BenchmarkRow(
-        task=task,
-        peer="none",
-        ours=wall,
-        theirs=_NOTHING,
-        ours_cpu=cpu,
-        theirs_cpu=_NOTHING,
-        ratio=_NOTHING,
-        ratio_low=_NOTHING,
-        ratio_high=_NOTHING,
-        ours_peak=peak_memory(function) if memory else _NOTHING,
-        theirs_peak=_NOTHING,
-        repeats=1,
     )

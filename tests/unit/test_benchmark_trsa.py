@@ -18,15 +18,17 @@ def test_crossnobis_is_rsatoolboxes(n_residuals):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-10)
 
 
-def test_searchlights_are_rsatoolboxes():
-    case = Spheres(side=5)
-    np.testing.assert_allclose(case.ours(), case.theirs(), rtol=0, atol=1e-10)
+@pytest.mark.parametrize("measure", ["correlation", "crossnobis"])
+def test_searchlights_are_rsatoolboxes(measure):
+    case = Spheres(side=5, n_conditions=5)
+    ours = case.ours(measure)
+    assert ours.shape == (1, 10)  # the only whole sphere
+    np.testing.assert_allclose(ours, case.theirs(measure), rtol=0, atol=1e-10)
 
 
 def test_grid_and_paths_are_those_of_plain_loops():
-    case = Items(
-        4, 3, 30, 0.1
-    )  # with fewer conditions some centroids are equally near, up to rounding
+    # With fewer conditions some centroids are equally near, up to rounding.
+    case = Items(4, 3, 30, 0.1)
     np.testing.assert_array_equal(case.grid(), case.plain_grid())
     np.testing.assert_allclose(case.paths(), case.networkx_paths(), rtol=0, atol=1e-12)
 
@@ -38,10 +40,11 @@ def test_quick_run_has_every_row():
     tasks = [row.task.split(":")[0].split(",")[0] for row in rows]
     assert tasks.count("crossnobis") == 3
     assert tasks.count("dual bootstrap") == 2
-    assert {"searchlight", "10 cells", "geodesics (0.0"} <= set(tasks)
+    assert tasks.count("searchlight") == 2
+    assert {"10 cells", "geodesics (0.0"} <= set(tasks)
     assert all(row.ours > 0 for row in rows)
     alone = [row for row in rows if row.peer == "none"]
-    assert len(alone) == 5
+    assert len(alone) == 6
     (grid,) = (row for row in rows if row.task.startswith("10 cells"))
     assert grid.ratio == grid.ours / grid.theirs
     assert all(np.isnan(row.ratio) for row in alone)
