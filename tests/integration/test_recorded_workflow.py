@@ -26,10 +26,16 @@ BRIEF = {
     "factorization": {"rank": 2, "n_restarts": 2, "max_iterations": 30},
     "communities": {"n_runs": 2, "degree_correction": "off"},
 }  # fmt: skip
+FEW = {
+    "n_bootstrap": 50, "n_permutations": 99, "max_conditions": 40,
+    "topology": {"n_null": 19, "step": 0.1, "n_cells": 3},
+}  # fmt: skip
 SHORTENED = {
+    "bids-haxby": {"brainmae": False, "connectome": False, "trsa": FEW},
     "roi-hcp-rest": {"brainmae": TASTE, "connectome": BRIEF},
     "roi-abide-nyu": {"brainmae": TASTE, "connectome": False},
-    "nwb-worm": {"connectome": BRIEF},
+    "nwb-worm": {"connectome": BRIEF, "trsa": False},
+    "images-v4": {"trsa": FEW},
 }
 
 
@@ -73,6 +79,10 @@ def test_every_subject_has_a_page(recorded: Path) -> None:
         ("nwb-worm/connectivity/sub-20220802", "mean connectivity", 0.055, 0.002),
         ("nwb-place-cells/quality/sub-animal1", "spatial information", 1.2, 0.1),
         ("images-v4/quality/session-201016", "split-half reliability", 0.74, 0.01),
+        # Two of the twelve runs; chance is 12.5 %.
+        ("bids-haxby/trsa/sub-1", "conditions told apart", 37.5, 6.3),
+        ("images-v4/trsa/sub-201016", "conditions told apart", 90.6, 2.0),
+        ("images-v4/trsa/sub-201016", "RDM repeats in halves", 0.61, 0.02),
     ],
 )
 def test_known_numbers_stand_in_the_results(
@@ -81,3 +91,26 @@ def test_known_numbers_stand_in_the_results(
     metrics = json.loads((recorded / "results" / result / "metrics.json").read_text())
     found = {m["name"]: m["value"] for m in metrics}
     assert found[metric] == pytest.approx(known, abs=tolerance)
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        ("nwb-place-cells/trsa/sub-animal1", "recording sub-animal1 has no events"),
+        ("nwb-human-mtl/trsa/sub-4", "recording sub-4_ses-4 has 3 conditions"),
+        ("images-v4/trsa/group", "no two subjects share all their conditions"),
+    ],
+)
+def test_where_representations_do_not_apply_the_result_says_why(
+    result: str, said: str, recorded: Path
+) -> None:
+    section = json.loads((recorded / "results" / result / "section.json").read_text())
+    (warning,) = section["warnings"]
+    assert warning.startswith(f"Not made: {said}")
+
+
+@pytest.mark.workflow
+def test_rest_has_no_representations(recorded: Path) -> None:
+    for name in ("roi-hcp-rest", "roi-abide-nyu", "nwb-worm"):
+        assert not (recorded / "results" / name / "trsa").exists()

@@ -65,9 +65,9 @@ rule trsa_group:
         mem_mb=8000,
         runtime=120,
     params:
-        optional=lambda w: "" if study.is_asked(w.dataset, "trsa") else "--optional",
         settings=lambda w: study.settings(w.dataset, "trsa"),
         code=lambda w: study.code("trsa"),
+    # Always optional: subjects with conditions of their own keep their results and the index.
     shell:
-        "python -m neuropipe trsa group {wildcards.dataset} {input} {params.optional}"
+        "python -m neuropipe trsa group {wildcards.dataset} {input} --optional"
         " --settings {params.settings:q} --output {output} 2> {log}"
