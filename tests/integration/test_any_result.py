@@ -71,8 +71,11 @@ provenances = st.fixed_dictionaries(
 )
 
 
+of_any = named | st.just("sub-1")  # a result over all recordings of the subject
+
+
 @st.composite
-def results(draw: st.DrawFn, figure: Path, recordings: st.SearchStrategy[str] = named) -> Result:
+def results(draw: st.DrawFn, figure: Path, recordings: st.SearchStrategy[str] = of_any) -> Result:
     pictures = st.builds(
         ResultFigure, name=st.just("f"), title=words, caption=words, path=st.just(figure)
     )
