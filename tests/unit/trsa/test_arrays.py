@@ -131,7 +131,7 @@ def test_a_subject_that_was_left_out_has_no_rdms(tmp_path):
     ],
 )
 def test_other_results_are_refused_by_name(changed, said, fits, tmp_path):
-    arrays = subject_arrays(fits[:1], "rho-a").drop_vars([] if changed else "region")
+    arrays = xr.Dataset() if changed else subject_arrays(fits[:1], "rho-a").drop_vars("region")
     written(arrays, tmp_path / "sub-01", **changed)
     with pytest.raises(ResultError, match=f"holds no representations of a subject.*{said}"):
         read_stored(tmp_path / "sub-01")
