@@ -8,6 +8,8 @@ from PIL import Image
 
 from neuropipe.errors import InputError
 from neuropipe.trsa.image_models import (
+    LOW_LEVEL,
+    UNTRAINED,
     colour_patches,
     gabor_energy,
     image_rdms,
@@ -82,12 +84,14 @@ def test_models_group_images_by_what_they_hold():
                 images.append(grey[..., None] * np.array(tint))
                 kinds.append((degrees, tint))
     rdms = image_rdms(np.stack(images), [f"i{k}" for k in range(12)])
-    assert list(rdms.table["name"]) == ["pixels", "colour", "Gabor energy"]
+    assert list(rdms.table["name"]) == [*LOW_LEVEL, UNTRAINED]
     orientation = np.array([a != b for k, (a, _) in enumerate(kinds) for b, _ in kinds[k + 1 :]])
     tint = np.array([a != b for k, (_, a) in enumerate(kinds) for _, b in kinds[k + 1 :]])
-    colour, energy = rdms.dissimilarities[1:]
+    colour, energy, untrained = rdms.dissimilarities[1:]
     assert colour[tint].min() > 3 * colour[~tint].max()
     assert energy[orientation].min() > energy[~orientation].max()
+    # Random filters see both, so that images of neither difference are the most alike.
+    assert untrained[~orientation & ~tint].max() < untrained[orientation & tint].min()
 
 
 def test_uniform_images_have_no_pixel_correlation():
