@@ -16,8 +16,8 @@ from neuropipe.benchmarks.table import BenchmarkRow, alone, compare, timed
 from neuropipe.benchmarks.trsa_inference import bootstrap_rows
 from neuropipe.trsa.estimation.estimators import estimate
 from neuropipe.trsa.estimation.neighbourhoods import neighbourhoods
-from neuropipe.trsa.estimation.noise import Noise
 from neuropipe.trsa.estimation.searchlight import searchlight
+from neuropipe.trsa.noise import Noise
 from neuropipe.trsa.patterns import Patterns
 from neuropipe.trsa.topology.geodesic import geodesic
 from neuropipe.trsa.topology.grid import cells

@@ -219,8 +219,14 @@ def group_arrays(group: GroupRepresentations) -> xr.DataTree:
             parts[name] = _rows(pd.concat(frames, ignore_index=True))
     parts["agreement"] = _rows(
         pd.DataFrame(
-            [(r, k, v) for r, values in group.agreement.items() for k, v in enumerate(values)],
-            columns=["region", "number", "likeness"],
+            [
+                (region, name, value)
+                for region, values in group.agreement.items()
+                for name, value in zip(
+                    dict.fromkeys(group.of_region(region).table["subject"]), values, strict=True
+                )
+            ],
+            columns=["region", "subject", "likeness"],
         )
     )
     if group.identified is not None:

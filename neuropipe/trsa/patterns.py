@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from neuropipe.errors import InputError, UnfitRecordingError
-from neuropipe.trsa.estimation.noise import Noise
+from neuropipe.trsa.noise import Noise
 
 __all__ = ["Patterns"]
 

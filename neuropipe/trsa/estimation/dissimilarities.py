@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuropipe.errors import InputError, UnfitRecordingError
-from neuropipe.trsa.estimation.noise import Noise
+from neuropipe.trsa.noise import Noise
 
 __all__ = [
     "correlation",

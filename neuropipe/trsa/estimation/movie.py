@@ -12,7 +12,7 @@ import pandas as pd
 
 from neuropipe.errors import InputError, UnfitRecordingError
 from neuropipe.trsa.estimation.estimators import WHITENED, check_measure
-from neuropipe.trsa.estimation.noise import Noise
+from neuropipe.trsa.noise import Noise
 from neuropipe.trsa.rdms import RDMs
 
 __all__ = ["movie"]

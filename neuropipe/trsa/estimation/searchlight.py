@@ -23,7 +23,7 @@ from neuropipe.trsa.estimation.neighbourhoods import (
     neighbourhoods,
     sphere_size,
 )
-from neuropipe.trsa.estimation.noise import shrinkage_share, standardised
+from neuropipe.trsa.noise import shrinkage_share, standardised
 from neuropipe.trsa.rdms import RDMs, concatenate
 
 __all__ = ["SearchlightOptions", "searchlight", "searchlight_parts", "volume_searchlight"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from neuropipe.errors import InputError, SettingsError
-from neuropipe.trsa.estimation.noise import Noise
+from neuropipe.trsa.noise import Noise
 
 __all__ = ["crossvalidated_trials", "euclidean_trials", "fold_means"]
 

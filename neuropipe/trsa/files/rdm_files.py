@@ -41,8 +41,9 @@ def read_rdms(
         n_rdms), vectors, or structure arrays with the fields ``RDM`` and ``name``. ``.nc``: the
         variable ``dissimilarity`` (rdm, pair) of a result.
     variable : str, optional
-        Which variable of an ``.npz`` or ``.mat`` file. By default all that hold RDMs; where they
-        are of different conditions, those of the number that most RDMs have.
+        Which variable of an ``.npz`` or ``.mat`` file, or group of a ``.nc`` one. By
+        default all that hold RDMs; where they are of different conditions, those of the number
+        that most RDMs have.
     conditions : sequence of str, optional
         Names of files that have none; default: ``condition 1`` and so on.
 
@@ -285,13 +286,18 @@ def _are_numbers(cells: np.ndarray) -> bool:
         return False
 
 
-def _of_netcdf(file: Path, _: str | None) -> tuple[list[_Found], list[str] | None]:
+def _of_netcdf(file: Path, group: str | None) -> tuple[list[_Found], list[str] | None]:
     import xarray as xr
 
-    with xr.open_dataset(file, engine="h5netcdf") as stored:
+    with xr.open_datatree(file, engine="h5netcdf") as tree:
+        if group is not None and group not in tree.children:
+            raise NotRDMsError(f"no group {group!r} among {', '.join(tree.children) or 'none'}")
+        stored = (tree if group is None else tree[group]).to_dataset()
         if _VALUE not in stored:
+            there = [*map(str, stored), *(f"group {name}" for name in tree.children)]
             raise NotRDMsError(
-                f"no variable {_VALUE!r} among {', '.join(map(str, stored)) or 'none'}"
+                f"no variable {_VALUE!r} among {', '.join(there) or 'none'}; groups are named as "
+                "variables"
             )
         array = stored[_VALUE].load()
         extra = {str(k): v.load() for k, v in stored.variables.items()}

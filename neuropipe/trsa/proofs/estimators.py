@@ -12,13 +12,13 @@ from neuropipe.errors import MissingExtraError
 from neuropipe.stats.checks import Check, at_most, near
 from neuropipe.trsa.comparison.compare import COMPARISONS, compare
 from neuropipe.trsa.estimation.estimators import CROSSVALIDATED, estimate
-from neuropipe.trsa.estimation.noise import Noise
 from neuropipe.trsa.estimation.unbalanced import crossvalidated_trials, euclidean_trials
 from neuropipe.trsa.files.interchange import (
     patterns_to_rsatoolbox,
     require_rsatoolbox,
     to_rsatoolbox,
 )
+from neuropipe.trsa.noise import Noise
 from neuropipe.trsa.patterns import Patterns
 from neuropipe.trsa.rdms import RDMs
 

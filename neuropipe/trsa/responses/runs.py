@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from neuropipe.recording import Recording
-from neuropipe.trsa.estimation.noise import Noise
+from neuropipe.trsa.noise import Noise
 from neuropipe.trsa.patterns import Patterns
 from neuropipe.trsa.responses.conditions import condition_events, condition_labels
 from neuropipe.trsa.responses.glm import fit_glm

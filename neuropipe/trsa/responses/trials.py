@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neuropipe.errors import InputError
-from neuropipe.trsa.estimation.noise import Noise
+from neuropipe.trsa.noise import Noise
 from neuropipe.trsa.patterns import Patterns
 
 __all__ = ["Trials", "contiguous_folds", "trial_patterns"]
@@ -92,7 +92,7 @@ def trial_patterns(trials: Trials, shrinkage: str | float = "diagonal") -> Patte
     ----------
     trials : Trials
     shrinkage : {"diagonal", "identity"} or float
-        See `neuropipe.trsa.estimation.noise.Noise.of_residuals`.
+        See `neuropipe.trsa.noise.Noise.of_residuals`.
 
     Returns
     -------

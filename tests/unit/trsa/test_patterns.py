@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from neuropipe.errors import InputError, UnfitRecordingError
-from neuropipe.trsa.estimation.noise import Noise
+from neuropipe.trsa.noise import Noise
 from neuropipe.trsa.patterns import Patterns
 
 

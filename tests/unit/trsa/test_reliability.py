@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neuropipe.trsa.estimation.noise import Noise
+from neuropipe.trsa.noise import Noise
 from neuropipe.trsa.patterns import Patterns
 from neuropipe.trsa.reliability import discriminate, halves_agree, usable_measure
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from neuropipe.errors import InputError, SettingsError, UnfitRecordingError
 from neuropipe.trsa.estimation import dissimilarities
 from neuropipe.trsa.estimation.estimators import CROSSVALIDATED, MEASURES, WHITENED, estimate
-from neuropipe.trsa.estimation.noise import Noise
 from neuropipe.trsa.files.interchange import patterns_to_rsatoolbox
+from neuropipe.trsa.noise import Noise
 from neuropipe.trsa.patterns import Patterns
 from neuropipe.trsa.proofs.estimators import checks
 from neuropipe.trsa.rdms import square

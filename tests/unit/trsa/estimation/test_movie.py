@@ -9,7 +9,7 @@ from neuropipe.errors import InputError, SettingsError, UnfitRecordingError
 from neuropipe.trsa.estimation import movie as module
 from neuropipe.trsa.estimation.estimators import MEASURES, estimate
 from neuropipe.trsa.estimation.movie import movie
-from neuropipe.trsa.estimation.noise import Noise
+from neuropipe.trsa.noise import Noise
 from neuropipe.trsa.patterns import Patterns
 
 NAMES = tuple("abcde")

@@ -9,8 +9,8 @@ from neuropipe.errors import InputError, SettingsError, UnfitRecordingError
 from neuropipe.trsa.estimation import searchlight as module
 from neuropipe.trsa.estimation.estimators import estimate
 from neuropipe.trsa.estimation.neighbourhoods import mask_coordinates, neighbourhoods, sphere_size
-from neuropipe.trsa.estimation.noise import Noise
 from neuropipe.trsa.estimation.searchlight import searchlight, searchlight_parts, volume_searchlight
+from neuropipe.trsa.noise import Noise
 from neuropipe.trsa.patterns import Patterns
 
 NAMES = ("a", "b", "c", "d")

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuropipe.errors import InputError, SettingsError
-from neuropipe.trsa.estimation.noise import Noise
 from neuropipe.trsa.estimation.unbalanced import crossvalidated_trials, euclidean_trials, fold_means
+from neuropipe.trsa.noise import Noise
 
 
 def trials_of(n_trials=40, n_conditions=5, n_folds=3, n_channels=7, seed=0):

@@ -377,6 +377,18 @@ def test_results_with_named_conditions(tmp_path):
     assert read_rdms(tmp_path / "x.nc").conditions == tuple(NAMES)
 
 
+def test_a_result_of_several_sets_is_read_by_group(tmp_path):
+    sets = {"set1": result(), "set2": result(condition=("condition", NAMES))}
+    xr.DataTree.from_dict(sets).to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
+    found = read_rdms(tmp_path / "x.nc", variable="set2")
+    assert found.conditions == tuple(NAMES)
+    np.testing.assert_array_equal(found.dissimilarities, ROWS)
+    with pytest.raises(InputError, match="group set1, group set2; groups are named as variables"):
+        read_rdms(tmp_path / "x.nc")
+    with pytest.raises(InputError, match="no group 'set3' among set1, set2"):
+        read_rdms(tmp_path / "x.nc", variable="set3")
+
+
 def test_other_results_are_refused(tmp_path):
     xr.Dataset({"x": ("t", [1.0])}).to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
     with pytest.raises(InputError, match="no variable 'dissimilarity' among x"):

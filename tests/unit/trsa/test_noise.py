@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuropipe.errors import InputError, SettingsError, UnfitRecordingError
-from neuropipe.trsa.estimation.noise import Noise, shrinkage_share, standardised
+from neuropipe.trsa.noise import Noise, shrinkage_share, standardised
 
 SHAPES = [(60, 12), (12, 60), (30, 30), (5, 3)]
 TARGETS = ["diagonal", "identity"]
