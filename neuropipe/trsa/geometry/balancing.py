@@ -1,21 +1,17 @@
 """Comparisons that do not favour the feature with the most variance.
 
-Axes: t trials or conditions, p units, e pairs of conditions.
+Axes: t trials or conditions, p units.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from neuropipe.errors import InputError
 from neuropipe.trsa.geometry.features import design_of
 
 __all__ = [
-    "partial_rdm_correlation",
     "variance_matched",
     "whiten_patterns",
 ]
@@ -89,43 +85,3 @@ def variance_matched(
     scaled = sum(p * np.sqrt(matched / v) for p, v in zip(parts, variances, strict=True))
     added = noise * np.sqrt(matched) * np.random.default_rng(seed).standard_normal(values.shape)
     return np.asarray(mean + scaled + rest + added)
-
-
-def partial_rdm_correlation(
-    first: np.ndarray, second: np.ndarray, nuisances: Sequence[np.ndarray]
-) -> float:
-    """Rank correlation of two RDMs after other RDMs are regressed out of both.
-
-    Parameters
-    ----------
-    first, second : arrays of shape (n_pairs,)
-        Pairs that are NaN in any RDM are left out.
-    nuisances : sequence of arrays of shape (n_pairs,)
-        RDMs of the other features, or of low-level models.
-
-    Returns
-    -------
-    float
-        Partial Spearman correlation; NaN if nothing is left of one of them.
-
-    Raises
-    ------
-    InputError
-        If the lengths differ.
-    """
-    vectors = [np.asarray(v, dtype=np.float64) for v in (first, second, *nuisances)]
-    if len({v.shape for v in vectors}) > 1 or vectors[0].ndim != 1:
-        raise InputError(
-            f"RDMs of shapes {[v.shape for v in vectors]}", "vectors of one length", "align them"
-        )
-    stacked = np.stack(vectors)
-    known = np.isfinite(stacked).all(axis=0)
-    ranks = rankdata(stacked[:, known], axis=1)
-    ranks = ranks - ranks.mean(axis=1, keepdims=True)
-    sides, base = ranks[:2].T, ranks[2:].T
-    if base.shape[1]:
-        sides = sides - base @ np.linalg.lstsq(base, sides, rcond=None)[0]
-    sizes = np.linalg.norm(sides, axis=0)
-    if (sizes <= 1e-9 * np.linalg.norm(ranks[:2], axis=1)).any():
-        return float("nan")
-    return float(sides[:, 0] @ sides[:, 1] / sizes.prod())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from scipy.spatial.distance import pdist
@@ -9,9 +11,9 @@ from scipy.spatial.distance import pdist
 from neuropipe.simulate.geometry import feature_code, feature_task
 from neuropipe.stats.checks import Check, at_least, at_most
 from neuropipe.trsa.geometry.arrays import Trials
-from neuropipe.trsa.geometry.balancing import partial_rdm_correlation
 from neuropipe.trsa.geometry.features import FeatureShares, feature_shares
 from neuropipe.trsa.geometry.proofs.networks import train_networks
+from neuropipe.trsa.inference.partial import partial_compare
 
 __all__ = ["checks", "hard_task_similarities", "learnt_shares", "planted_shares"]
 
@@ -96,18 +98,22 @@ def hard_task_similarities(seed: int) -> dict[str, float]:
     easy = pdist(labels[:100, [0]])
     found = {
         "accuracy": worst,
-        "hard-hard": partial_rdm_correlation(rdms["hard"][0], rdms["hard"][1], []),
+        "hard-hard": _alike(rdms["hard"][0], rdms["hard"][1], []),
     }
     for one, two in (("both", "easy"), ("both", "hard"), ("hard", "easy")):
         pairs = [(a, b) for a in rdms[one] for b in rdms[two]]
-        found[f"{one}-{two}"] = float(
-            np.mean([partial_rdm_correlation(a, b, []) for a, b in pairs])
-        )
-        partial = [partial_rdm_correlation(a, b, [easy]) for a, b in pairs]
+        found[f"{one}-{two}"] = float(np.mean([_alike(a, b, []) for a, b in pairs]))
+        partial = [_alike(a, b, [easy]) for a, b in pairs]
         found[f"{one}-{two}, partial"] = float(np.mean(partial))
     features = pd.DataFrame(labels, columns=["easy", "hard"])
     shares = feature_shares(_trials(nets["both"][0]), features)
     return {**found, "caution": float(bool(shares.caution))}
+
+
+def _alike(first: np.ndarray, second: np.ndarray, nuisances: Sequence[np.ndarray]) -> float:
+    """Rank correlation of two RDMs beyond others."""
+    beyond = np.reshape(nuisances, (-1, len(first)))
+    return float(partial_compare(first, second, beyond)[0, 0])
 
 
 def _learnt(n_seeds: int) -> list[Check]:

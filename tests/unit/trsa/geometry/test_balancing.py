@@ -5,16 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
-from scipy.stats import spearmanr
 
 from neuropipe.errors import InputError
 from neuropipe.simulate.geometry import feature_code
 from neuropipe.trsa.geometry.arrays import Trials
 from neuropipe.trsa.geometry.balancing import (
-    partial_rdm_correlation,
     variance_matched,
     whiten_patterns,
 )
@@ -81,37 +77,3 @@ def test_a_feature_that_explains_nothing_is_refused() -> None:
     flat = np.outer(features["strong"], np.arange(1.0, 41.0))
     with pytest.raises(InputError, match="'weak'"):
         variance_matched(flat, features)
-
-
-@given(seed=st.integers(0, 50))
-def test_without_nuisance_it_is_spearman(seed: int) -> None:
-    one, two = np.random.default_rng(seed).standard_normal((2, 28)).round(1)
-    expected = spearmanr(one, two).statistic
-    assert partial_rdm_correlation(one, two, []) == pytest.approx(expected)
-
-
-def test_one_nuisance_has_the_textbook_formula() -> None:
-    one, two, nuisance = np.random.default_rng(3).standard_normal((3, 45))
-    two, one = two + nuisance, one + nuisance
-    r = spearmanr(np.stack([one, two, nuisance], axis=1)).statistic
-    expected = (r[0, 1] - r[0, 2] * r[1, 2]) / np.sqrt((1 - r[0, 2] ** 2) * (1 - r[1, 2] ** 2))
-    assert partial_rdm_correlation(one, two, [nuisance]) == pytest.approx(expected)
-
-
-def test_a_common_cause_is_removed() -> None:
-    rng = np.random.default_rng(4)
-    cause = rng.standard_normal(300)
-    one, two = (cause + 0.5 * rng.standard_normal(300) for _ in range(2))
-    assert partial_rdm_correlation(one, two, []) > 0.7
-    assert abs(partial_rdm_correlation(one, two, [cause])) < 0.25
-    assert np.isnan(partial_rdm_correlation(cause, two, [cause]))
-
-
-def test_unknown_pairs_are_left_out() -> None:
-    one, two, nuisance = np.random.default_rng(5).standard_normal((3, 45))
-    expected = partial_rdm_correlation(one[3:], two[3:], [nuisance[3:]])
-    for side in (one, nuisance):
-        side[:3] = np.nan
-    assert partial_rdm_correlation(one, two, [nuisance]) == pytest.approx(expected)
-    with pytest.raises(InputError, match="one length"):
-        partial_rdm_correlation(one, two[1:], [])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import rankdata
+from scipy.stats import rankdata, spearmanr
 
 from neuropipe.errors import UnfitRecordingError
 from neuropipe.trsa.inference.partial import partial_compare
@@ -21,6 +21,13 @@ def test_one_nuisance_gives_the_textbook_formula(seed, ranks):
     found = partial_compare(y, x, z, measure="spearman" if ranks else "corr")
     assert found.shape == (1, 1)
     assert found[0, 0] == pytest.approx(expected, abs=1e-10)
+
+
+@given(seed=st.integers(0, 50))
+def test_without_nuisances_it_is_spearman(seed):
+    one, two = rdms(seed, 2).round(1)
+    found = partial_compare(one, two, np.empty((0, 45)))
+    assert found[0, 0] == pytest.approx(spearmanr(one, two).statistic)
 
 
 def test_several_nuisances_equal_the_inverse_covariance():
