@@ -32,8 +32,8 @@ FEW = {
 }  # fmt: skip
 SHORTENED = {
     "bids-haxby": {"brainmae": False, "connectome": False, "trsa": FEW},
-    "roi-hcp-rest": {"brainmae": TASTE, "connectome": BRIEF},
-    "roi-abide-nyu": {"brainmae": TASTE, "connectome": False},
+    "roi-hcp-rest": {"brainmae": TASTE, "connectome": False},  # one dataset each is enough here
+    "roi-abide-nyu": {"brainmae": False, "connectome": False},
     "nwb-worm": {"connectome": BRIEF, "trsa": False},
     "images-v4": {"trsa": FEW},
 }
