@@ -31,6 +31,11 @@ class Check:
     passed: bool
     detail: str = ""
 
+    def __post_init__(self) -> None:
+        # Comparisons of arrays give numpy's own kinds, which JSON does not know.
+        object.__setattr__(self, "measured", float(self.measured))
+        object.__setattr__(self, "passed", bool(self.passed))
+
 
 def at_least(name: str, measured: SupportsFloat, bound: float, detail: str = "") -> Check:
     """Check that a number is `bound` or more; NaN fails."""

@@ -7,6 +7,7 @@ import json
 from importlib import import_module
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from neuropipe import validate as module
@@ -34,7 +35,9 @@ def test_benchmarks_take_a_number_of_repeats(name):
 
 @pytest.mark.parametrize("passed", [True, False])
 def test_a_row_that_fails_fails_the_part(tmp_path, monkeypatch, passed):
-    rows = [Check("good", 1.0, ">= 0", True), Check("other", 1.0, ">= 2", passed)]
+    # Numpy's numbers and truth values, as comparisons of arrays give them.
+    one = np.float32(1)
+    rows = [Check("good", one, ">= 0", one >= 0), Check("other", one, ">= 2", np.bool_(passed))]
     monkeypatch.setitem(PROOFS, "planted", ("planted",))
     monkeypatch.setattr(
         module, "import_module", lambda _: SimpleNamespace(checks=lambda full=False: rows)
