@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -43,8 +44,6 @@ def subject_metrics(found: Sequence[Representations], settings: TrsaSettings) ->
 
 
 def _renamed(metric: Metric, suffix: str) -> Metric:
-    from dataclasses import replace
-
     return replace(metric, name=metric.name + suffix) if suffix else metric
 
 

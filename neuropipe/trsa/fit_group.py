@@ -13,6 +13,7 @@ import pandas as pd
 
 from neuropipe.errors import UnfitRecordingError
 from neuropipe.trsa.arrays import Stored
+from neuropipe.trsa.comparison.compare import compare
 from neuropipe.trsa.fit import ALL
 from neuropipe.trsa.inference.evaluation import Evaluation, New, evaluate
 from neuropipe.trsa.inference.models import fixed_models
@@ -222,8 +223,6 @@ def fit_group(
 
 def _agreement(rdms: RDMs, comparison: str) -> np.ndarray:
     """Likeness of each subject's mean RDM to the mean of the others', shape (s,)."""
-    from neuropipe.trsa.comparison.compare import compare
-
     subjects = rdms.table["subject"].to_numpy()
     names = list(dict.fromkeys(subjects))
     means = [rdms.take(subjects == name).mean() for name in names]

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from neuropipe.errors import InputError
+from neuropipe.trsa.comparison.compare import compare
 from neuropipe.trsa.rdms import n_conditions_of, square, vectors
 
 __all__ = [
@@ -223,8 +224,6 @@ def compare_draws(
     """
     if measure in FAST:
         return weighted_compare(first, second, pair_weights(counts), measure)
-    from neuropipe.trsa.comparison.compare import compare
-
     one, two = np.atleast_2d(first), np.atleast_2d(second)
     known = known_pairs(one, two)
     one, two = np.where(known, one, np.nan), np.where(known, two, np.nan)

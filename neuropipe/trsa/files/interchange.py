@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -178,8 +179,6 @@ def require_rsatoolbox(part: str) -> Any:
     MissingExtraError
         If rsatoolbox is not installed.
     """
-    from importlib import import_module
-
     try:
         return import_module(f"rsatoolbox.{part}")
     except ImportError as error:

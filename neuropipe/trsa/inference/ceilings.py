@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from neuropipe.errors import UnfitRecordingError
+from neuropipe.trsa.comparison.compare import compare
 from neuropipe.trsa.comparison.weighted import (
     RANKED,
     in_chunks,
@@ -223,8 +224,6 @@ def _spelt_out(
     values: np.ndarray, member: np.ndarray, counts: np.ndarray, measure: str
 ) -> np.ndarray:
     """Ceilings of one resample by any measure, shape (2,)."""
-    from neuropipe.trsa.comparison.compare import compare
-
     share = np.asarray(counts)[member]
     everyone = pooled(values[share > 0], measure, counts=share[share > 0])
     found = []

@@ -14,6 +14,7 @@ import pandas as pd
 
 from neuropipe.errors import InputError, SettingsError, UnfitRecordingError
 from neuropipe.stats.multiple import false_discovery, holm
+from neuropipe.trsa.comparison.compare import COMPARISONS
 from neuropipe.trsa.comparison.weighted import known_pairs
 from neuropipe.trsa.inference.models import Model
 from neuropipe.trsa.inference.partial import partial_compare
@@ -288,8 +289,6 @@ def _variance(
 
 def _check_measure(measure: str, new: str) -> None:
     """Refuse measures that are no similarity, or that resampled conditions leave undefined."""
-    from neuropipe.trsa.comparison.compare import COMPARISONS
-
     allowed = set(COMPARISONS) - {"bures_metric"}
     if new != "subjects":  # a condition drawn twice leaves pairs unknown, which these need
         allowed -= {"bures", "neg_riem_dist"}
