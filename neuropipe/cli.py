@@ -519,7 +519,9 @@ def validate(
     name: Annotated[
         str, typer.Argument(help="simulate, connectivity, brainmae, connectome, trsa or geometry.")
     ],
-    output: Annotated[Path | None, typer.Option(help="JSON file for the figures.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="JSON file for the figures; drawings go beside it.")
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help="The long proofs too.")] = False,
 ) -> None:
     """Prove a part on data whose truth is known: measured against threshold."""

@@ -54,6 +54,15 @@ PROOFS = {
     "geometry": _GEOMETRY,
 }
 
+#: Modules whose `figures()` show what was proven.
+DRAWINGS = {
+    "trsa": (
+        "neuropipe.trsa.proofs.shapes_figure",
+        "neuropipe.trsa.geometry.proofs.figures",
+    ),
+    "geometry": ("neuropipe.trsa.geometry.proofs.figures",),
+}
+
 
 def validate(name: str, *, output: Path | None = None, full: bool = False) -> int:
     """Run the checks of one part and print measured against threshold.
@@ -63,7 +72,7 @@ def validate(name: str, *, output: Path | None = None, full: bool = False) -> in
     name : str
         A key of `PROOFS`.
     output : Path, optional
-        Where to write the rows as JSON.
+        JSON file for the rows; a part that draws figures puts them beside, as SVG.
     full : bool
         Whether to run the long form, where a part has one.
 
@@ -92,4 +101,15 @@ def validate(name: str, *, output: Path | None = None, full: bool = False) -> in
     if output is not None:
         with atomic_file(output) as temporary:
             temporary.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+        _draw(name, output)
     return int(not all(row.passed for row in rows))
+
+
+def _draw(name: str, output: Path) -> None:
+    """Write the figures of a part beside its rows."""
+    from neuropipe.plotting import style
+
+    for module in DRAWINGS.get(name, ()):
+        for part, figure in import_module(module).figures().items():
+            with style(), atomic_file(output.with_name(f"{output.stem}-{part}.svg")) as temporary:
+                figure.savefig(temporary, format="svg")

@@ -152,9 +152,16 @@ def _homology(regions: Sequence[Region]) -> xr.Dataset:
     arrays["betti_band"] = (
         (*dims, "side", "threshold"), np.array([[test.band for test in row] for row in tests])
     )  # fmt: skip
+    most = max(len(test.bars) for row in tests for test in row)
+    bars = np.full((len(able), len(tests[0]), most, 2), np.nan)
+    for shape, row in enumerate(tests):
+        for dimension, test in enumerate(row):
+            bars[shape, dimension, : len(test.bars)] = test.bars
+    arrays["persistence_diagram"] = ((*dims, "bar", "end"), bars)
     return xr.Dataset(
         arrays,
         coords={
+            "end": ["birth", "death"],
             "dimension": [test.dimension for test in tests[0]],
             "shape": np.array([one.name for one in able], dtype=object),
         },

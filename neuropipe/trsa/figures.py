@@ -31,9 +31,11 @@ from neuropipe.trsa.figures_parts import (
 from neuropipe.trsa.fit import Region, Representations
 from neuropipe.trsa.settings import TrsaSettings
 from neuropipe.trsa.topology.geodesic import geodesic
+from neuropipe.trsa.topology.homology_null import HomologyTest
 from neuropipe.trsa.topology.transforms import geotopological, normalised_ranks
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["percentile_bar", "subject_figures"]
@@ -269,34 +271,57 @@ def _shape_figure(found: Representations, settings: TrsaSettings) -> ResultFigur
         return None
     words = {0: "parts", 1: "loops", 2: "voids"}
     n_dimensions = len(found.regions[able[0]].homology)
-    figure = new_figure(0.5 + 1.9 * n_dimensions)
-    axes = figure.subplots(n_dimensions, len(able), squeeze=False)
+    figure = new_figure(0.6 + 2.9 * n_dimensions)
+    axes = figure.subplots(2 * n_dimensions, len(able), squeeze=False,
+                           height_ratios=[1.0, 0.6] * n_dimensions)  # fmt: skip
     for column, k in enumerate(able):
         one = found.regions[k]
-        for row, test in enumerate(one.homology):
-            ax = axes[row, column]
-            ax.fill_between(test.thresholds, *test.band, color=FAINT, step="mid", linewidth=0,
-                            label="Gaussian clouds")  # fmt: skip
-            ax.step(test.thresholds, test.betti, where="mid", color=ACCENT, label="data")
-            ax.set_title(short(one.name) if row == 0 else "")
-            ax.annotate(f"longest: p {test.p_largest:.2g}", (1, 1), xycoords="axes fraction",
-                        ha="right", va="top", fontsize=7,
-                        color=INK if test.p_largest <= settings.alpha else MUTED)  # fmt: skip
+        axes[0, column].set_title(short(one.name))
+        for test, curve, diagram in zip(
+            one.homology, axes[::2, column], axes[1::2, column], strict=True
+        ):
+            _draw_betti(curve, test, settings.alpha)
+            _draw_diagram(diagram, test)
             if column == 0:
-                ax.set_ylabel(f"number of {words[test.dimension]}")
-    for ax in axes[-1]:
-        ax.set_xlabel("distance")
-    axes[0, 0].legend(loc="upper left", fontsize=7)
+                curve.set_ylabel(f"number of {words[test.dimension]}")
+                diagram.set_ylabel("lives for")
+    legend_below(figure, [axes[0, 0], axes[1, 0]])
     return ResultFigure(
         name="trsa-shape",
-        title="Shape: Betti curves",
+        title="Shape: Betti curves and persistence",
         caption=(
             "Balls of growing size about the mean patterns merge; the curve counts the loops (or "
             "voids, or parts) among them, against the distance in units of the root mean square "
             "one. Grey: the central 95 % of Gaussian clouds of the same covariance, which have "
             f"loops too ({settings.topology.n_null} drawn). Only what leaves the grey is a shape "
             "of its own; p is that of the longest-lived one. Noise of the patterns is part of the "
-            "cloud and of its null: it hides shapes, it makes none."
+            "cloud and of its null: it hides shapes, it makes none. Below: the persistence "
+            "diagram, each one by the distance at which it is born and for how much longer it "
+            "lives; 95 % of the clouds have none above the dashed line."
         ),
         figure=figure,
     )
+
+
+def _draw_betti(ax: Axes, test: HomologyTest, alpha: float) -> None:
+    low, high = test.band
+    ax.fill_between(test.thresholds, low, high, color=FAINT, step="mid", linewidth=0,
+                    label="Gaussian clouds")  # fmt: skip
+    ax.step(test.thresholds, test.betti, where="mid", color=ACCENT, label="data")
+    ax.annotate(f"longest:\np {test.p_largest:.2g}", (0.03, 1), xycoords="axes fraction",
+                ha="left", va="top", fontsize=7,
+                color=INK if test.p_largest <= alpha else MUTED)  # fmt: skip
+    ax.set_xlim(0, test.thresholds[-1])
+    ax.tick_params(labelbottom=False)
+
+
+def _draw_diagram(ax: Axes, test: HomologyTest) -> None:
+    born, died = test.bars.T
+    ax.plot(born, died - born, "o", color=ACCENT, markersize=3, markeredgewidth=0, alpha=0.8)
+    longest = float(np.quantile(test.null_largest, 0.95))
+    ax.axhline(
+        longest, color=MUTED, linewidth=0.8, linestyle="--", label="longest by chance (95 %)"
+    )
+    ax.set_xlim(0, test.thresholds[-1])
+    ax.set_ylim(0, 1.15 * max(longest, test.largest) or 1.0)
+    ax.set_xlabel("distance")

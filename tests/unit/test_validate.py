@@ -13,8 +13,9 @@ import pytest
 from neuropipe import validate as module
 from neuropipe.benchmarks import BENCHMARKS
 from neuropipe.errors import SettingsError
+from neuropipe.plotting import new_figure
 from neuropipe.stats.checks import Check
-from neuropipe.validate import PROOFS, validate
+from neuropipe.validate import DRAWINGS, PROOFS, validate
 
 
 @pytest.mark.parametrize("name", sorted({proof for part in PROOFS.values() for proof in part}))
@@ -45,6 +46,23 @@ def test_a_row_that_fails_fails_the_part(tmp_path, monkeypatch, passed):
     output = tmp_path / "rows.json"
     assert validate("planted", output=output) == int(not passed)
     assert [row["passed"] for row in json.loads(output.read_text())] == [True, passed]
+
+
+def test_drawings_stand_beside_the_rows(tmp_path, monkeypatch):
+    parts = {
+        "planted": SimpleNamespace(checks=lambda: [Check("good", 1.0, ">= 0", True)]),
+        "drawn": SimpleNamespace(figures=lambda: {"eights": new_figure(1.0)}),
+    }
+    monkeypatch.setitem(PROOFS, "planted", ("planted",))
+    monkeypatch.setitem(DRAWINGS, "planted", ("drawn",))
+    monkeypatch.setattr(module, "import_module", parts.get)
+    assert validate("planted", output=tmp_path / "rows.json") == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"rows.json", "rows-eights.svg"}
+
+
+@pytest.mark.parametrize("name", sorted({part for parts in DRAWINGS.values() for part in parts}))
+def test_drawings_can_be_called(name):
+    assert not inspect.signature(import_module(name).figures).parameters
 
 
 def test_an_unknown_part_is_refused():

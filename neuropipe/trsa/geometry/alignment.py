@@ -70,11 +70,15 @@ class Trajectory:
         return np.array([[a.debiased if debiased else a.plain for a in side] for side in sides]).T
 
     def covariances(self, *, debiased: bool = False) -> np.ndarray:
-        """Covariance of both coordinates over resamples, shape (n_steps, 2, 2): the ellipses."""
+        """Covariance of both coordinates over resamples, shape (n_steps, 2, 2): the ellipses.
+
+        NaN where hardly a resample is known.
+        """
         found = []
         for one, two in zip(self.inputs, self.targets, strict=True):
             draws = np.stack([one.draws[int(debiased)], two.draws[int(debiased)]])
-            found.append(np.cov(draws[:, np.isfinite(draws).all(axis=0)]))
+            known = draws[:, np.isfinite(draws).all(axis=0)]
+            found.append(np.cov(known) if known.shape[1] > 2 else np.full((2, 2), np.nan))
         return np.array(found)
 
 

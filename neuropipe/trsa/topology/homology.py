@@ -21,6 +21,7 @@ __all__ = [
     "Persistence",
     "betti_curves",
     "diagram_distances",
+    "ending_bars",
     "largest_persistence",
     "metric_like",
     "persistence",
@@ -139,8 +140,13 @@ def persistence(
     return Persistence(diagrams, n_clipped)
 
 
-def _bars(diagram: np.ndarray) -> np.ndarray:
-    """Bars that end."""
+def ending_bars(diagram: np.ndarray) -> np.ndarray:
+    """Bars that end, shape (n_ending, 2).
+
+    Parameters
+    ----------
+    diagram : array of shape (n_bars, 2)
+    """
     return np.asarray(diagram[np.isfinite(diagram[:, 1])])
 
 
@@ -156,13 +162,13 @@ def total_persistence(
     power : float
         That lengths are raised to before.
     """
-    bars = (_bars(parts[dimension]) for parts in diagrams)
+    bars = (ending_bars(parts[dimension]) for parts in diagrams)
     return np.array([((own[:, 1] - own[:, 0]) ** power).sum() for own in bars])
 
 
 def largest_persistence(diagrams: Sequence[Diagrams], dimension: int = 1) -> np.ndarray:
     """Length of the longest bar that ends, shape (m,); 0 without any."""
-    bars = (_bars(parts[dimension]) for parts in diagrams)
+    bars = (ending_bars(parts[dimension]) for parts in diagrams)
     return np.array([(own[:, 1] - own[:, 0]).max(initial=0.0) for own in bars])
 
 
@@ -225,7 +231,7 @@ def persistence_images(
 
     images = np.zeros((len(diagrams), n_pixels, n_pixels))
     for image, parts in zip(images, diagrams, strict=True):
-        bars = _bars(parts[dimension])
+        bars = ending_bars(parts[dimension])
         length = bars[:, 1] - bars[:, 0]
         image[:] = (length[:, None] * bumps(bars[:, 0])).T @ bumps(length)
     return images
@@ -288,7 +294,7 @@ def diagram_distances(
     import persim
 
     measure = getattr(persim, kind)
-    bars = [_bars(parts[dimension]) for parts in diagrams]
+    bars = [ending_bars(parts[dimension]) for parts in diagrams]
     distances = np.zeros((len(bars), len(bars)))
     for i, one in enumerate(bars):
         for j in range(i):

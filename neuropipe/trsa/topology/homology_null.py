@@ -15,6 +15,7 @@ from neuropipe.stats.permutation import permutation_p_value
 from neuropipe.trsa.rdms import square
 from neuropipe.trsa.topology.homology import (
     betti_curves,
+    ending_bars,
     largest_persistence,
     metric_like,
     persistence,
@@ -38,6 +39,8 @@ class HomologyTest:
         The same of the clouds.
     p_total, p_largest : float
         One-sided: as much persistence by chance.
+    bars : array of shape (n_bars, 2)
+        The persistence diagram: birth and death of all that ends, longest-lived first.
     thresholds : array of shape (t,)
         In units of the root mean square distance.
     betti : array of shape (t,)
@@ -54,6 +57,7 @@ class HomologyTest:
     null_largest: np.ndarray
     p_total: float
     p_largest: float
+    bars: np.ndarray
     thresholds: np.ndarray
     betti: np.ndarray
     band: np.ndarray
@@ -178,6 +182,7 @@ def homology_test(
     diagrams = persistence(everything, max_dimension=dimension).diagrams
     total = total_persistence(diagrams, dimension)
     largest = largest_persistence(diagrams, dimension)
+    bars = ending_bars(diagrams[0][dimension])
     deaths = np.concatenate([parts[dimension][:, 1] for parts in diagrams])
     thresholds = np.linspace(0.0, deaths[np.isfinite(deaths)].max(initial=1e-12), n_steps)
     betti = betti_curves(diagrams, thresholds, dimension)
@@ -189,6 +194,7 @@ def homology_test(
         null_largest=largest[1:],
         p_total=float(permutation_p_value(total[0], total[1:])),
         p_largest=float(permutation_p_value(largest[0], largest[1:])),
+        bars=bars[np.argsort(bars[:, 0] - bars[:, 1], kind="stable")],
         thresholds=thresholds,
         betti=betti[0],
         band=np.quantile(betti[1:], [0.025, 0.975], axis=0),

@@ -70,6 +70,8 @@ def test_arrays_are_those_of_the_fit(fits):
         assert float(shape["largest"]) == one.homology[0].largest
         np.testing.assert_array_equal(shape["betti"], one.homology[0].betti)
         assert shape["betti_band"].shape == (2, data.sizes["threshold"])
+        bars = shape["persistence_diagram"].dropna("bar").transpose("bar", "end")
+        np.testing.assert_array_equal(bars, one.homology[0].bars)
     assert data["n_dropped"].values.tolist() == list(N_DROPPED)
     assert data.attrs["nuisances"] == "pixels, colour, Gabor energy"
     assert data["condition_category"].values.tolist() == list(found.responses.conditions.category)

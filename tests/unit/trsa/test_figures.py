@@ -135,16 +135,19 @@ def test_controls_show_what_is_left(figures, fits):
 
 def test_betti_curves_stand_beside_gaussian_clouds(figures, fits):
     panels = axes_of(figures["shape"])
-    assert len(panels) == 4
-    assert panels[0].get_ylabel() == "number of loops"
-    drawn = [ax.get_title(loc="left") for ax in panels]
+    curves, diagrams = panels[:4], panels[4:]
+    assert curves[0].get_ylabel() == "number of loops"
+    drawn = [ax.get_title(loc="left") for ax in curves]
     regions = {region.name: region for region in fits[0].regions}
-    for ax, name in zip(panels, drawn, strict=True):
+    for ax, below, name in zip(curves, diagrams, drawn, strict=True):
         (test,) = regions[name].homology
         (line,) = ax.get_lines()
         assert line.get_ydata() == pytest.approx(test.betti)
-        assert ax.texts[0].get_text() == f"longest: p {test.p_largest:.2g}"
+        assert ax.texts[0].get_text() == f"longest:\np {test.p_largest:.2g}"
         assert len(ax.collections) == 1
+        dots, chance = below.get_lines()
+        assert dots.get_ydata().max(initial=0) == pytest.approx(test.largest)
+        assert chance.get_ydata()[0] == pytest.approx(np.quantile(test.null_largest, 0.95))
     assert "(19 drawn)" in figures["shape"].caption
 
 

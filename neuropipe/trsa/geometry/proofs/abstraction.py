@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import numpy as np
 import pandas as pd
 
@@ -22,7 +24,10 @@ from neuropipe.trsa.geometry.parallelism import parallelism_null, parallelism_sc
 from neuropipe.trsa.geometry.proofs.networks import Activation, train_networks
 from neuropipe.trsa.geometry.shattering import shattering_dimensionality
 
-__all__ = ["checks"]
+__all__ = ["binary_task", "checks", "trained_alignments"]
+
+Task = Literal["linear", "mixed XOR", "XOR", "parity"]
+_TASKS: tuple[Task, ...] = get_args(Task)
 
 _N_VARIABLES = 3
 _N_UNITS = 200
@@ -50,12 +55,11 @@ def checks(*, full: bool = False) -> list[Check]:
     ]
 
 
-def trained_alignments(activation: Activation, task: str, n_seeds: int) -> np.ndarray:
-    """Alignment of trained hidden layers with their input and with their target.
+def binary_task(task: Task, n_seeds: int) -> tuple[np.ndarray, np.ndarray]:
+    """All combinations of three binary variables, and what is to be told of them.
 
     Parameters
     ----------
-    activation : {"tanh", "relu"}
     task : {"linear", "mixed XOR", "XOR", "parity"}
         Two of three variables; the product of two, with products of the variables in the input;
         that product without; the product of all three.
@@ -63,8 +67,10 @@ def trained_alignments(activation: Activation, task: str, n_seeds: int) -> np.nd
 
     Returns
     -------
-    array of shape (n_seeds, 2)
-        (a_in, a_out) of every network.
+    inputs : array of shape (n_seeds, 8, 20)
+        Turned into 20 dimensions, each seed its own way.
+    labels : array of shape (8, n_labels)
+        -1 or 1.
     """
     variables = conditions(_N_VARIABLES)
     xor = xor_labels(variables[:, :2])[:, None]
@@ -83,10 +89,27 @@ def trained_alignments(activation: Activation, task: str, n_seeds: int) -> np.nd
     for seed in range(n_seeds):
         draws = np.random.default_rng(seed).standard_normal((20, latents.shape[1]))
         inputs.append(latents @ np.linalg.qr(draws)[0].T)
-    nets = train_networks(
-        np.array(inputs), labels, range(n_seeds), activation=activation, n_steps=600
-    )
-    hidden = linear_kernel(nets.hidden(np.array(inputs)))
+    return np.array(inputs), labels
+
+
+def trained_alignments(activation: Activation, task: Task, n_seeds: int) -> np.ndarray:
+    """Alignment of trained hidden layers with their input and with their target.
+
+    Parameters
+    ----------
+    activation : {"tanh", "relu"}
+    task : {"linear", "mixed XOR", "XOR", "parity"}
+        See `binary_task`.
+    n_seeds : int
+
+    Returns
+    -------
+    array of shape (n_seeds, 2)
+        (a_in, a_out) of every network.
+    """
+    inputs, labels = binary_task(task, n_seeds)
+    nets = train_networks(inputs, labels, range(n_seeds), activation=activation, n_steps=600)
+    hidden = linear_kernel(nets.hidden(inputs))
     target = linear_kernel(labels)
     return np.array(
         [
@@ -98,7 +121,7 @@ def trained_alignments(activation: Activation, task: str, n_seeds: int) -> np.nd
 
 def _networks(n_seeds: int) -> list[Check]:
     rows = []
-    for task in ("linear", "mixed XOR", "XOR", "parity"):
+    for task in _TASKS:
         tanh, relu = (trained_alignments(a, task, n_seeds) for a in ("tanh", "relu"))
         detail = f"3 binary variables, 100 hidden units, {n_seeds} seeds: " + ", ".join(
             f"{name} a_in {p[:, 0].mean():.3f} a_out {p[:, 1].mean():.3f}"

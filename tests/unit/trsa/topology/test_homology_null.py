@@ -49,6 +49,10 @@ def test_a_loop_stands_out_and_a_cloud_does_not():
     assert found.p_largest == pytest.approx(0.01)
     assert found.largest > found.null_largest.max()
     assert (found.betti > found.band[1]).any()
+    lengths = found.bars[:, 1] - found.bars[:, 0]
+    assert lengths[0] == pytest.approx(found.largest)
+    assert lengths.sum() == pytest.approx(found.total)
+    assert (np.diff(lengths) <= 0).all()
     p_values = [
         homology_test(pdist(rng.standard_normal((20, 3)) * [3, 2, 1]), rng, n_draws=39).p_largest
         for _ in range(12)
