@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -68,3 +69,15 @@ def new_figure(height: float, width: float = WIDTH) -> Figure:
         In inches.
     """
     return Figure(figsize=(width, height))
+
+
+def save_svg(figure: Figure, path: Path) -> None:
+    """Write a figure as SVG; the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    figure : Figure
+    path : Path
+    """
+    with style():
+        figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})

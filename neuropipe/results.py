@@ -326,14 +326,17 @@ def _figure_path(folder: Path, name: str) -> Path:
 
 
 def _save_figure(figure: ResultFigure, folder: Path) -> None:
-    from neuropipe.plotting import style  # matplotlib is loaded only where figures are drawn
+    from neuropipe.plotting import (  # matplotlib is loaded only where figures are drawn
+        save_svg,
+        style,
+    )
 
     assert figure.figure is not None
     path = folder / f"{check_name(figure.name, 'figure')}.svg"
-    with style():
-        figure.figure.savefig(path, metadata={"Date": None, "Creator": None})
-        if path.stat().st_size > _SVG_LIMIT:
-            path.unlink()
+    save_svg(figure.figure, path)
+    if path.stat().st_size > _SVG_LIMIT:
+        path.unlink()
+        with style():
             _save_png(figure.figure, path.with_suffix(".png"))
     figure.figure.clear()
 

@@ -107,9 +107,9 @@ def validate(name: str, *, output: Path | None = None, full: bool = False) -> in
 
 def _draw(name: str, output: Path) -> None:
     """Write the figures of a part beside its rows."""
-    from neuropipe.plotting import style
+    from neuropipe.plotting import save_svg
 
     for module in DRAWINGS.get(name, ()):
         for part, figure in import_module(module).figures().items():
-            with style(), atomic_file(output.with_name(f"{output.stem}-{part}.svg")) as temporary:
-                figure.savefig(temporary, format="svg")
+            with atomic_file(output.with_name(f"{output.stem}-{part}.svg")) as temporary:
+                save_svg(figure, temporary)

@@ -115,7 +115,7 @@ def plot(rows: Sequence[BenchmarkRow], path: Path) -> None:
     path : Path
         Image file.
     """
-    from neuropipe.plotting import CYCLE, new_figure, style
+    from neuropipe.plotting import CYCLE, new_figure, save_svg, style
 
     with style():
         figure = new_figure(2.6)
@@ -131,7 +131,7 @@ def plot(rows: Sequence[BenchmarkRow], path: Path) -> None:
             ax.set_xlabel(name)
             ax.legend(fontsize=6)
         figure.axes[0].set_ylabel("s an iteration")
-        figure.savefig(path)
+    save_svg(figure, path)
 
 
 def _against_tensorly(case: Case) -> list[BenchmarkRow]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_spectrum", "draw_trajectory"]
 
-_ELLIPSE = 2.447  # standard deviations that hold 95 % of a plane: sqrt of chi-square, 2 d.f.
+_ELLIPSE = np.sqrt(-2 * np.log(0.05))  # standard deviations that hold 95 % of a plane
 
 
 def draw_trajectory(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy.sparse.csgraph import csgraph_from_dense, dijkstra
 from scipy.spatial.distance import pdist
@@ -13,7 +15,14 @@ from neuropipe.trsa.rdms import square, vectors
 from neuropipe.trsa.topology.geodesic import geodesic, nearest_edges, shortest_paths
 from neuropipe.trsa.topology.transforms import geotopological, normalised_ranks
 
-__all__ = ["checks", "naive_geodesic", "naive_neighbours", "random_graph", "shape_ratios"]
+__all__ = [
+    "checks",
+    "eight_vectors",
+    "naive_geodesic",
+    "naive_neighbours",
+    "random_graph",
+    "shape_ratios",
+]
 
 UPPER = 0.075  # of the published demonstration
 _N_GRAPHS = 100
@@ -22,6 +31,27 @@ _N_GRAPHS = 100
 def checks() -> list[Check]:
     """Measure the claims; a few seconds."""
     return [*_shapes(), *_invariances(), *_paths()]
+
+
+def eight_vectors(points: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    """Represent the eights as the published demonstration does.
+
+    Parameters
+    ----------
+    points : mapping of str to array of shape (n_points, 3)
+        From `figure_eights`.
+
+    Returns
+    -------
+    dict of str to dict of str to array of shape (n_pairs,)
+        RDM, RGTM(0, .075) and RGDM(0, .075) of every eight.
+    """
+    plain = {name: pdist(own) for name, own in points.items()}
+    return {
+        "RDM": plain,
+        "RGTM": {name: geotopological(own, 0, UPPER) for name, own in plain.items()},
+        "RGDM": {name: geodesic(own, 0, UPPER).distances[0] for name, own in plain.items()},
+    }
 
 
 def shape_ratios(order: np.ndarray | None = None) -> dict[str, float]:
@@ -40,14 +70,9 @@ def shape_ratios(order: np.ndarray | None = None) -> dict[str, float]:
     points = figure_eights()
     if order is not None:
         points = {name: own[order] for name, own in points.items()}
-    plain = {name: pdist(own) for name, own in points.items()}
-    graphs = {name: geotopological(own, 0, UPPER) for name, own in plain.items()}
-    return {
-        "RDM": shape_ratio(plain),
-        "RGTM": shape_ratio(graphs),
-        "RGDM": shape_ratio({n: geodesic(own, 0, UPPER).distances[0] for n, own in plain.items()}),
-        "naive RGDM": shape_ratio({n: naive_geodesic(own) for n, own in graphs.items()}),
-    }
+    found = eight_vectors(points)
+    naive = {name: naive_geodesic(own) for name, own in found["RGTM"].items()}
+    return {kind: shape_ratio(own) for kind, own in {**found, "naive RGDM": naive}.items()}
 
 
 def naive_geodesic(graph: np.ndarray) -> np.ndarray:

@@ -9,10 +9,9 @@ from scipy.spatial.distance import pdist
 
 from neuropipe.plotting import ACCENT, CYCLE, MUTED, new_figure, style
 from neuropipe.simulate.representations import figure_eights
+from neuropipe.simulate.stimuli_checks import shape_ratio
 from neuropipe.trsa.figures_parts import Groups, draw_rdm, planar_map, zero_line
-from neuropipe.trsa.proofs.shapes import UPPER, shape_ratios
-from neuropipe.trsa.topology.geodesic import geodesic
-from neuropipe.trsa.topology.transforms import geotopological
+from neuropipe.trsa.proofs.shapes import eight_vectors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,20 +36,14 @@ def figures() -> dict[str, Figure]:
         ``shapes``, after the four-shape demonstration of Lin & Kriegeskorte 2024.
     """
     points = figure_eights()
-    plain = {name: pdist(own) for name, own in points.items()}
-    matrices = {
-        "RDM": plain,
-        "RGTM": {name: geotopological(own, 0, UPPER) for name, own in plain.items()},
-        "RGDM": {name: geodesic(own, 0, UPPER).distances[0] for name, own in plain.items()},
-    }
-    ratios = shape_ratios()
+    matrices = eight_vectors(points)
     with style():
         figure = new_figure(6.2)
         grid = figure.add_gridspec(1 + len(matrices), 5, width_ratios=[1, 1, 1, 1, 1.3])
         for column, (name, own) in enumerate(points.items()):
             _draw_points(figure.add_subplot(grid[0, column], projection="3d"), own, _NAMES[name])
         bars = figure.add_subplot(grid[0, 4])
-        bars.bar(list(matrices), [ratios[name] for name in matrices], color=ACCENT)
+        bars.bar(list(matrices), [shape_ratio(own) for own in matrices.values()], color=ACCENT)
         zero_line(bars, 1.0)
         bars.set_title("shape : topology")
         for row, (kind, vectors) in enumerate(matrices.items(), 1):

@@ -12,7 +12,7 @@ from neuropipe.trsa.figures_learning import draw_spectrum, draw_trajectory
 from neuropipe.trsa.geometry.alignment import alignment_trajectory
 from neuropipe.trsa.geometry.dimensionality import effective_rank, participation_ratio, spectrum
 from neuropipe.trsa.geometry.proofs.abstraction import Task, binary_task
-from neuropipe.trsa.geometry.proofs.laziness import NORMS, RANKS, student_alignment
+from neuropipe.trsa.geometry.proofs.laziness import alignment_sweeps, student_alignment
 from neuropipe.trsa.geometry.proofs.networks import Activation, train_linear, train_networks
 from neuropipe.trsa.geometry.spectra import connectivity_spectrum
 
@@ -43,7 +43,9 @@ def figures() -> dict[str, Figure]:
         return {"abstraction": _abstraction(), "laziness": _laziness()}
 
 
-def hidden_while_learning(activation: Activation, task: Task) -> tuple[dict[str, np.ndarray], ...]:
+def hidden_while_learning(
+    activation: Activation, task: Task
+) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Follow one network while it learns to tell noisy exemplars.
 
     Parameters
@@ -56,18 +58,16 @@ def hidden_while_learning(activation: Activation, task: Task) -> tuple[dict[str,
     -------
     hidden : dict of str to array of shape (64, 100)
         By the number of steps.
-    sides : dict of str to array
-        ``inputs`` (64, 20) and ``targets`` (64, n_labels).
+    inputs : array of shape (64, 20)
+    labels : array of shape (64, n_labels)
     """
     inputs, labels = (np.repeat(part, _N_EXEMPLARS, axis=-2) for part in binary_task(task, 1))
     inputs = inputs + _JITTER * np.random.default_rng(0).standard_normal(inputs.shape)
-    hidden = {
-        str(n): train_networks(inputs, labels, [0], activation=activation, n_steps=n).hidden(
-            inputs
-        )[0]
-        for n in _STEPS
-    }
-    return hidden, {"inputs": inputs[0], "targets": labels.astype(float)}
+    hidden = {}
+    for n in _STEPS:
+        network = train_networks(inputs, labels, [0], activation=activation, n_steps=n)
+        hidden[str(n)] = network.hidden(inputs)[0]
+    return hidden, inputs[0], labels
 
 
 def _abstraction() -> Figure:
@@ -76,8 +76,8 @@ def _abstraction() -> Figure:
     tasks: dict[Task, str] = {"linear": "two variables", "mixed XOR": "their product"}
     for ax, (task, title) in zip(planes, tasks.items(), strict=False):
         for (activation, name), color in zip(_ACTIVATIONS.items(), CYCLE, strict=False):
-            hidden, sides = hidden_while_learning(activation, task)
-            way = alignment_trajectory(hidden, sides["inputs"], sides["targets"])
+            hidden, inputs, labels = hidden_while_learning(activation, task)
+            way = alignment_trajectory(hidden, inputs, labels)
             draw_trajectory(ax, way, color, name)
             if task == "mixed XOR":
                 _draw_dimensions(planes[2], hidden, color, name)
@@ -107,35 +107,8 @@ def _draw_dimensions(ax: Axes, hidden: dict[str, np.ndarray], color: str, name: 
 def _laziness() -> Figure:
     figure = new_figure(4.8)
     (scale, rank), (change, wiring) = figure.subplots(2, 2)
-    draws = range(_N_SEEDS)
-    by_norm = [[student_alignment(s, rank=20, norm=norm) for s in draws] for norm in NORMS]
-    _draw_draws(scale, NORMS, by_norm, CYCLE[0], "rank 20")
-    scale.set_xscale("log")
-    scale.set_xticks(NORMS, [f"{norm:g}" for norm in NORMS])
-    scale.minorticks_off()
-    scale.set_xlabel("norm of the initial weights")
-    by_rank = [[student_alignment(s, rank=k, norm=0.3) for s in draws] for k in RANKS]
-    _draw_draws(rank, RANKS, by_rank, CYCLE[0], "blind to the task")
-    aligned = [[student_alignment(s, rank=2, norm=0.3, aligned=True) for s in draws]]
-    _draw_draws(rank, RANKS[:1], aligned, CYCLE[1], "along the task")
-    rank.set_xticks(RANKS)
-    rank.set_xlabel("rank of the initial weights, norm 0.3")
-    rank.legend(loc="lower right")
-    for ax, title in ((scale, "Larger weights are lazier"), (rank, "Low rank is richer")):
-        ax.set_title(title)
-        ax.set_ylabel("tangent kernel, before : after")
-    for color, norm in zip(CYCLE, (0.1, 1.0, 3.0), strict=False):
-        task = student_task(np.random.default_rng(0), rank=20, norm=norm)
-        student = train_linear(task)
-        before, after = (np.linalg.svd(w, compute_uv=False) for w in (task.first, student.first))
-        change.plot(
-            np.arange(1, 21), after, "o-", color=color, markersize=3, label=f"norm {norm:g}"
-        )
-        change.plot(np.arange(1, 21), before, ":", color=color)
-    change.set_title("Spectrum of weights, learnt (dotted: initial)")
-    change.set_xlabel("mode")
-    change.set_ylabel("singular value")
-    change.legend()
+    _draw_sweeps(scale, rank)
+    _draw_weights(change)
     rng = np.random.default_rng(0)
     left, right = rng.standard_normal((2, 100, 3))
     weights = left @ np.diag([0.5, 0.4, 0.3]) @ right.T + rng.standard_normal((100, 100))
@@ -145,10 +118,42 @@ def _laziness() -> Figure:
     return figure
 
 
-def _draw_draws(
-    ax: Axes, x: tuple[float, ...], values: list[list[float]], color: str, label: str
+def _draw_sweeps(scale: Axes, rank: Axes) -> None:
+    (norms, by_norm), (ranks, by_rank) = alignment_sweeps(_N_SEEDS).values()
+    _draw_seeds(scale, norms, by_norm, CYCLE[0], "rank 20")
+    scale.set_xscale("log")
+    scale.set_xticks(norms, [f"{norm:g}" for norm in norms])
+    scale.minorticks_off()
+    scale.set_xlabel("norm of the initial weights")
+    _draw_seeds(rank, ranks, by_rank, CYCLE[0], "blind to the task")
+    seeds = range(_N_SEEDS)
+    aligned = [[student_alignment(seed, rank=2, norm=0.3, aligned=True)] for seed in seeds]
+    _draw_seeds(rank, (2,), np.array(aligned), CYCLE[1], "along the task")
+    rank.set_xticks(ranks)
+    rank.set_xlabel("rank of the initial weights, norm 0.3")
+    rank.legend(loc="lower right")
+    for ax, title in ((scale, "Larger weights are lazier"), (rank, "Low rank is richer")):
+        ax.set_title(title)
+        ax.set_ylabel("tangent kernel, before : after")
+
+
+def _draw_seeds(
+    ax: Axes, steps: tuple[float, ...], values: np.ndarray, color: str, label: str
 ) -> None:
-    """Draw every seed as a dot, and the mean as a line."""
-    for column in np.array(values).T:
-        ax.plot(x, column, "o", color=color, markersize=3, alpha=0.4, markeredgewidth=0)
-    ax.plot(x, np.mean(values, axis=1), "o-", color=color, markersize=4, label=label)
+    """Draw every seed (n_seeds, n_steps) as dots, and their mean as a line."""
+    ax.plot(steps, values.T, "o", color=color, markersize=3, alpha=0.4, markeredgewidth=0)
+    ax.plot(steps, values.mean(axis=0), "o-", color=color, markersize=4, label=label)
+
+
+def _draw_weights(ax: Axes) -> None:
+    for color, norm in zip(CYCLE, (0.1, 1.0, 3.0), strict=False):
+        task = student_task(np.random.default_rng(0), rank=20, norm=norm)
+        weights = train_linear(task).first, task.first
+        after, before = (np.linalg.svd(part, compute_uv=False) for part in weights)
+        modes = np.arange(1, len(after) + 1)
+        ax.plot(modes, after, "o-", color=color, markersize=3, label=f"norm {norm:g}")
+        ax.plot(modes, before, ":", color=color)
+    ax.set_title("Spectrum of weights, learnt (dotted: initial)")
+    ax.set_xlabel("mode")
+    ax.set_ylabel("singular value")
+    ax.legend()

@@ -16,7 +16,7 @@ from neuropipe.trsa.geometry.tangent import (
     projected_ntk,
 )
 
-__all__ = ["checks", "student_alignment"]
+__all__ = ["alignment_sweeps", "checks", "student_alignment"]
 
 NORMS = (0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.0, 3.0)
 RANKS = (2, 4, 7, 11, 15, 20)
@@ -63,16 +63,30 @@ def student_alignment(seed: int, *, rank: int, norm: float, aligned: bool = Fals
     return tangent_kernel_alignment(*kernels)
 
 
-def _scale_and_rank(n_seeds: int) -> list[Check]:
-    sweeps = {
-        "initial norm": (NORMS, [{"rank": 20, "norm": norm} for norm in NORMS]),
-        "rank at norm .3": (RANKS, [{"rank": rank, "norm": 0.3} for rank in RANKS]),
+def alignment_sweeps(n_seeds: int) -> dict[str, tuple[tuple[float, ...], np.ndarray]]:
+    """Sweep scale and rank of the initial weights.
+
+    Parameters
+    ----------
+    n_seeds : int
+
+    Returns
+    -------
+    dict of str to (steps, array of shape (n_seeds, n_steps))
+        `student_alignment` against ``initial norm`` (of rank 20) and ``rank at norm .3``.
+    """
+    seeds = range(n_seeds)
+    by_norm = [[student_alignment(seed, rank=20, norm=norm) for norm in NORMS] for seed in seeds]
+    by_rank = [[student_alignment(seed, rank=rank, norm=0.3) for rank in RANKS] for seed in seeds]
+    return {
+        "initial norm": (NORMS, np.array(by_norm)),
+        "rank at norm .3": (RANKS, np.array(by_rank)),
     }
+
+
+def _scale_and_rank(n_seeds: int) -> list[Check]:
     rows = []
-    for name, (steps, settings) in sweeps.items():
-        found = np.array(
-            [[student_alignment(seed, **s) for s in settings] for seed in range(n_seeds)]  # type: ignore[arg-type]
-        )
+    for name, (steps, found) in alignment_sweeps(n_seeds).items():
         worst = min(spearmanr(steps, row).statistic for row in found)
         beside = ", ".join(
             f"{step:g}: {mean:.3f}" for step, mean in zip(steps, found.mean(axis=0), strict=True)

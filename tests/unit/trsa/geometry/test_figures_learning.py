@@ -10,6 +10,7 @@ from neuropipe.plotting import new_figure
 from neuropipe.trsa.figures_learning import draw_spectrum, draw_trajectory
 from neuropipe.trsa.geometry.alignment import alignment_trajectory
 from neuropipe.trsa.geometry.proofs import figures as proof
+from neuropipe.trsa.geometry.proofs import laziness
 from neuropipe.trsa.geometry.spectra import connectivity_spectrum
 
 
@@ -28,6 +29,7 @@ def test_trajectories_have_the_ellipses_of_their_resamples(ax, debiased):
     path, first = ax.get_lines()
     np.testing.assert_array_equal(path.get_xydata(), way.points(debiased=debiased))
     assert first.get_markerfacecolor() == "white"
+    assert len(ax.patches) == len(layers)
     for k, ellipse in enumerate(ax.patches):
         assert to_rgba("red")[:3] == ellipse.get_facecolor()[:3]
         draws = np.stack([way.inputs[k].draws[int(debiased)], way.targets[k].draws[int(debiased)]])
@@ -58,8 +60,8 @@ def test_spectra_tell_modes_from_the_rest(ax):
 
 def test_proofs_are_drawn(monkeypatch, tmp_path):
     monkeypatch.setattr(proof, "_STEPS", (0, 3))
-    monkeypatch.setattr(proof, "NORMS", (1.0,))
-    monkeypatch.setattr(proof, "RANKS", (2,))
+    monkeypatch.setattr(laziness, "NORMS", (1.0,))
+    monkeypatch.setattr(laziness, "RANKS", (2,))
     monkeypatch.setattr(proof, "_N_SEEDS", 1)
     found = proof.figures()
     assert list(found) == ["abstraction", "laziness"]
